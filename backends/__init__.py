@@ -1,0 +1,1 @@
+"""The zoo in one package per framework; the same job has the same file name in each."""

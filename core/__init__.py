@@ -1,0 +1,1 @@
+"""SegParity core: everything no framework decides. Imports numpy, OpenCV and PyYAML only."""

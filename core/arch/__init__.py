@@ -1,0 +1,45 @@
+"""Architecture specs: every number that defines a network, without a framework.
+
+    spec = build("pspnet_resnet50_gald", num_classes=11)
+    spec.parameters()        # names, shapes, kinds, in canonical order
+
+A preset is a published original under a name of its own; `PRESETS` holds them all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from core.arch import dgcnet, espnet, fast_scnn, pspnet, setr
+from core.arch.spec import Preset, Spec
+from core.errors import ConfigError
+from core.schema import nearest, update
+
+__all__ = ["ARCHITECTURES", "PRESETS", "Preset", "Spec", "build"]
+
+_MODULES = (dgcnet, espnet, fast_scnn, pspnet, setr)
+
+PRESETS: dict[str, Preset] = {preset.name: preset for module in _MODULES for preset in module.PRESETS}
+ARCHITECTURES: dict[str, type[Spec]] = {preset.spec.arch: type(preset.spec) for preset in PRESETS.values()}
+
+
+def build(
+    preset: str,
+    num_classes: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    where: str = "model",
+) -> Spec:
+    """The spec of `preset` for `num_classes`, with fields changed by `overrides` (nested mappings, as in YAML).
+
+    Raises ConfigError for an unknown preset, field or value; `where` names the file in it.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(f"{where}: unknown preset {preset!r}.{nearest(preset, sorted(PRESETS))}")
+    spec = update(PRESETS[preset].spec, overrides or {}, where, "overrides")
+    if num_classes is not None:
+        if num_classes < 1:
+            raise ConfigError(f"{where}: num_classes is {num_classes}; at least 1")
+        spec = dataclasses.replace(spec, num_classes=num_classes)
+    return spec

@@ -1,0 +1,105 @@
+"""DGCNet, also DualSeg: dual graph convolutions over places and over channels (Zhang et al., arXiv:1909.06121)."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from core.arch.layers import NO_DROPOUT, DropoutSpec, FCNHeadSpec, NormSpec
+from core.arch.parameters import InitSpec, Inventory
+from core.arch.resnet import ResNetSpec, resnet_deep, resnet_tiny
+from core.arch.spec import Preset, Spec, require_sides
+
+PAPER = "Dual Graph Convolutional Network for Semantic Segmentation, arXiv:1909.06121"
+
+
+@dataclass(frozen=True)
+class DualGCNSpec:
+    """The dual graph convolution of `width` channels.
+
+    The coordinate branch works on a map reduced `reductions` times by strided depthwise convolutions, with
+    `width // 2` channels inside; the feature branch has `width // ratio` nodes of `width // 2` features.
+    """
+
+    width: int = 512
+    ratio: int = 4
+    reductions: int = 3
+    norm: NormSpec = field(default_factory=NormSpec)
+
+    @property
+    def inner(self) -> int:
+        return self.width // 2
+
+    @property
+    def nodes(self) -> int:
+        return self.width // self.ratio
+
+    def inventory(self, out: Inventory, name: str) -> None:
+        with out.scope(name):
+            with out.scope("coordinate"):
+                for i in range(self.reductions):
+                    out.conv_norm_act(f"reduce.{i}", self.width, self.width, 3, groups=self.width)
+                for node in ("key", "value", "query"):
+                    out.conv(node, self.width, self.inner, 1, bias=True)
+                out.conv("weight.conv", self.inner, self.inner, 1, axes=1)
+                out.batch_norm("weight.bn", self.inner)
+                out.conv_norm_act("out", self.inner, self.width, 1, bias=True)
+            with out.scope("feature"):
+                out.conv_norm_act("project", self.width, self.inner, 1)
+                out.conv_norm_act("assign", self.width, self.nodes, 1)
+                out.conv("adjacency.conv", self.nodes, self.nodes, 1, axes=1)
+                out.batch_norm("adjacency.bn", self.nodes)
+                out.conv("weight.conv", self.inner, self.inner, 1, axes=1)
+                out.batch_norm("weight.bn", self.inner)
+                out.conv_norm_act("out", self.inner, self.width, 1)
+            out.conv_norm_act("merge", 2 * self.width, self.width, 1)
+
+
+@dataclass(frozen=True)
+class DGCNetSpec(Spec):
+    """Backbone - 3x3 - dual graph convolution - 3x3, concatenated after the backbone's map - FCN head."""
+
+    arch: ClassVar[str] = "dgcnet"
+
+    backbone: ResNetSpec = field(default_factory=lambda: resnet_deep(50, multi_grid=(1, 2, 4)))
+    dual: DualGCNSpec = field(default_factory=DualGCNSpec)
+    head: FCNHeadSpec = FCNHeadSpec(dropout=NO_DROPOUT)
+    auxiliary: tuple[FCNHeadSpec, ...] = (
+        FCNHeadSpec(tap="layer3", bias=True, act="none", dropout=DropoutSpec(p=0.1, unit="channel")),
+    )
+    init: InitSpec = field(default_factory=InitSpec)
+
+    def inventory(self) -> Inventory:
+        out = Inventory(self.init)
+        self.backbone.inventory(out)
+        channels, width = self.backbone.channels("layer4"), self.dual.width
+        out.conv_norm_act("reduce", channels, width, 3)
+        self.dual.inventory(out, "dual")
+        out.conv_norm_act("refine", width, width, 3)
+        self.head.inventory(out, "head", channels + width, self.num_classes)
+        for i, head in enumerate(self.auxiliary):
+            head.inventory(out, f"auxiliary.{i}", self.backbone.channels(head.tap), self.num_classes)
+        return out
+
+    def check_input(self, height: int, width: int) -> None:
+        require_sides(height, width, least=16)
+
+
+def _dualseg(depth: int) -> DGCNetSpec:
+    return DGCNetSpec(backbone=resnet_deep(depth, multi_grid=(1, 2, 4)))
+
+
+def _tiny() -> DGCNetSpec:
+    auxiliary = dataclasses.replace(DGCNetSpec().auxiliary[0], width=16)
+    head = FCNHeadSpec(width=16, dropout=NO_DROPOUT)
+    return DGCNetSpec(backbone=resnet_tiny(), dual=DualGCNSpec(width=32), head=head, auxiliary=(auxiliary,))
+
+
+ORIGINAL = "GALD-Net, libs.models.DualGCNNet.DualSeg_res{}"
+
+PRESETS = [
+    Preset("dgcnet_resnet50_gald", _dualseg(50), PAPER, ORIGINAL.format(50), 53.514),
+    Preset("dgcnet_resnet101_gald", _dualseg(101), PAPER, ORIGINAL.format(101), 72.507),
+    Preset("dgcnet_tiny", _tiny(), PAPER, "of this project: for tests and demonstrations"),
+]

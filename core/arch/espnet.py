@@ -1,0 +1,127 @@
+"""ESPNet: efficient spatial pyramids of dilated convolutions (Mehta et al., arXiv:1803.06815)."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from core.arch.layers import NormSpec
+from core.arch.parameters import InitSpec, Inventory
+from core.arch.spec import Preset, Spec, require_sides
+
+PAPER = "ESPNet: Efficient Spatial Pyramid of Dilated Convolutions for Semantic Segmentation, arXiv:1803.06815"
+
+
+@dataclass(frozen=True)
+class ESPNetSpec(Spec):
+    """Encoder (ESPNet-C when `decoder` is false) and the light decoder.
+
+    p, q: ESP modules at 1/4 and at 1/8. last_skip: what the decoder's last concatenation takes from level 1: its
+    convolution's output (`level1`, 16 channels; the authors' test model and Cityscapes weights) or that with the
+    picture, normalised (`level1_image`, 19 channels; their training model and CamVid weights).
+    """
+
+    arch: ClassVar[str] = "espnet"
+
+    p: int = 2
+    q: int = 8
+    widths: tuple[int, int, int] = (16, 64, 128)
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
+    decoder: bool = True
+    last_skip: Literal["level1", "level1_image"] = "level1_image"
+    norm: NormSpec = NormSpec(eps=1e-3)
+    init: InitSpec = field(default_factory=InitSpec)
+
+    def __post_init__(self) -> None:
+        if self.p < 1 or self.q < 1:
+            raise ValueError(f"p={self.p}, q={self.q}: at least one ESP module at each level")
+        if self.auxiliary:
+            raise ValueError("ESPNet has no auxiliary heads")
+
+    def branch_widths(self, width: int) -> tuple[int, ...]:
+        """Channels of an ESP module's branches: equal shares of `width`, the rest in the first."""
+        share, count = width // len(self.dilations), len(self.dilations)
+        return (width - share * (count - 1), *[share] * (count - 1))
+
+    @property
+    def level1_channels(self) -> int:
+        return self.widths[0] + 3
+
+    @property
+    def level2_channels(self) -> int:
+        return 2 * self.widths[1] + 3
+
+    @property
+    def level3_channels(self) -> int:
+        return 2 * self.widths[2]
+
+    @property
+    def skip_channels(self) -> int:
+        """Channels the last concatenation takes from level 1."""
+        return self.widths[0] if self.last_skip == "level1" else self.level1_channels
+
+    def _esp(self, out: Inventory, name: str, channels: int, width: int, kernel: int) -> None:
+        """An ESP module (reduction 1x1) or its down-sampling form (3x3, strided)."""
+        branches = self.branch_widths(width)
+        with out.scope(name):
+            out.conv("reduce", channels, branches[-1], kernel)
+            for i, branch in enumerate(branches):
+                out.conv(f"branches.{i}", branches[-1], branch, 3)
+            out.batch_norm("bn", width)
+            out.prelu("act", width)
+
+    def inventory(self) -> Inventory:
+        out = Inventory(self.init)
+        level1, level2, level3 = self.widths
+        classes = self.num_classes
+        with out.scope("encoder"):
+            out.conv_norm_act("level1", 3, level1, 3, act="prelu")
+            out.norm_act("norm1", self.level1_channels, act="prelu")
+            self._esp(out, "level2_down", self.level1_channels, level2, 3)
+            for i in range(self.p):
+                self._esp(out, f"level2.{i}", level2, level2, 1)
+            out.norm_act("norm2", self.level2_channels, act="prelu")
+            self._esp(out, "level3_down", self.level2_channels, level3, 3)
+            for i in range(self.q):
+                self._esp(out, f"level3.{i}", level3, level3, 1)
+            out.norm_act("norm3", self.level3_channels, act="prelu")
+            out.conv("classifier", self.level3_channels, classes, 1, classifier=True)
+        if self.decoder:
+            with out.scope("decoder"):
+                out.batch_norm("norm3", classes)
+                out.deconv("up3", classes, classes, 2)
+                out.conv("project2", self.level2_channels, classes, 1)
+                out.norm_act("norm2", 2 * classes, act="prelu")
+                self._esp(out, "merge2", 2 * classes, classes, 1)
+                out.deconv("up2", classes, classes, 2)
+                out.norm_act("norm1", classes, act="prelu")
+                out.conv_norm_act("merge1", classes + self.skip_channels, classes, 3, act="prelu")
+                out.deconv("classifier", classes, classes, 2)
+        return out
+
+    def check_input(self, height: int, width: int) -> None:
+        if self.decoder:
+            require_sides(height, width, least=8, multiple=8, why=" (three halvings, undone exactly)")
+        else:
+            require_sides(height, width, least=8)
+
+
+AUTHORS = "sacmehta/ESPNet, {}"
+_TINY = ESPNetSpec(p=1, q=1, widths=(16, 20, 40), num_classes=19)
+
+PRESETS = [
+    Preset("espnet_p2_q8", ESPNetSpec(), PAPER, AUTHORS.format("train/Model.py; Fast_Seg's ESPNet"), 0.363),
+    Preset("espnet_p2_q5", ESPNetSpec(q=5), PAPER, AUTHORS.format("train/Model.py")),
+    Preset("espnet_p2_q3", ESPNetSpec(q=3), PAPER, AUTHORS.format("train/Model.py")),
+    *[
+        Preset(f"espnet_p2_q{q}_skip16", ESPNetSpec(q=q, last_skip="level1"), PAPER, AUTHORS.format("test/Model.py"))
+        for q in (8, 5, 3)
+    ],
+    *[
+        Preset(f"espnet_c_p2_q{q}", ESPNetSpec(q=q, decoder=False), PAPER, AUTHORS.format("ESPNet_Encoder"))
+        for q in (8, 5, 3)
+    ],
+    Preset("espnet_tiny", _TINY, PAPER, "of this project: for tests and demonstrations"),
+    Preset("espnet_c_tiny", dataclasses.replace(_TINY, decoder=False), PAPER, "of this project: for tests"),
+]

@@ -1,0 +1,135 @@
+"""PSPNet: pyramid scene parsing (Zhao et al., arXiv:1612.01105) on ResNet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from core.arch.layers import DropoutSpec, FCNHeadSpec, PyramidSpec
+from core.arch.parameters import InitSpec, Inventory
+from core.arch.resnet import ResNetSpec, resnet_7x7, resnet_deep, resnet_tiny
+from core.arch.spec import Preset, Spec, require_sides
+from core.errors import SpecError
+
+PAPER = "Pyramid Scene Parsing Network, arXiv:1612.01105"
+
+
+@dataclass(frozen=True)
+class PSPNetSpec(Spec):
+    """Backbone - pyramid pooling of layer4 - FCN head; auxiliary heads tap `layer1` … `layer4`."""
+
+    arch: ClassVar[str] = "pspnet"
+
+    backbone: ResNetSpec = field(default_factory=ResNetSpec)
+    pyramid: PyramidSpec = field(default_factory=PyramidSpec)
+    head: FCNHeadSpec = field(default_factory=FCNHeadSpec)
+    auxiliary: tuple[FCNHeadSpec, ...] = (FCNHeadSpec(tap="layer3"),)
+    init: InitSpec = field(default_factory=InitSpec)
+
+    def inventory(self) -> Inventory:
+        out = Inventory(self.init)
+        self.backbone.inventory(out)
+        channels = self.backbone.channels("layer4")
+        self.pyramid.inventory(out, "pyramid", channels)
+        self.head.inventory(out, "head", self.pyramid.out_channels(channels), self.num_classes)
+        for i, head in enumerate(self.auxiliary):
+            head.inventory(out, f"auxiliary.{i}", self.backbone.channels(head.tap), self.num_classes)
+        return out
+
+    def check_input(self, height: int, width: int) -> None:
+        require_sides(height, width, least=16)
+        for side in (height, width):
+            if not self.pyramid.covers(self.backbone.map_size(side)):
+                raise SpecError(
+                    f"input of {height}x{width}: the {self.backbone.map_size(side)} rows or columns of the feature map "
+                    f"leave a window of the strided pooling (bins {self.pyramid.bins}) empty; use a larger input"
+                )
+
+    def check_batch(self, batch: int, height: int, width: int) -> None:
+        if batch < 2 and 1 in self.pyramid.bins:
+            raise SpecError(
+                f"batch of {batch}: the pyramid's 1x1 bin gives batch norm one value per channel; train with at least 2"
+            )
+
+
+def _gald(depth: int) -> PSPNetSpec:
+    dropout = DropoutSpec(p=0.1, unit="channel")
+    return PSPNetSpec(
+        backbone=resnet_deep(depth),
+        pyramid=PyramidSpec(act="none", input_first=False),
+        head=FCNHeadSpec(dropout=dropout),
+        auxiliary=(FCNHeadSpec(tap="layer3", bias=True, dropout=dropout),),
+    )
+
+
+def _semsegpaddle(depth: int) -> PSPNetSpec:
+    dropout = DropoutSpec(p=0.1, scale="inference")
+    return PSPNetSpec(
+        align_corners=False,
+        backbone=resnet_7x7(depth, multi_grid=(1, 2, 4)),
+        pyramid=PyramidSpec(pooling="strided", align_corners=False),
+        head=FCNHeadSpec(dropout=dropout),
+        auxiliary=(FCNHeadSpec(tap="layer3", width=256, dropout=dropout),),
+    )
+
+
+def _mxnetseg(depth: int) -> PSPNetSpec:
+    backbone = ResNetSpec(depth=depth) if depth >= 50 else resnet_7x7(depth)  # type: ignore[arg-type]
+    width = backbone.channels("layer4") // 4
+    return PSPNetSpec(
+        backbone=backbone,
+        pyramid=PyramidSpec(width=width),
+        head=FCNHeadSpec(width=256),
+        auxiliary=(FCNHeadSpec(tap="layer3", width=256),),
+    )
+
+
+def _mmseg(depth: int) -> PSPNetSpec:
+    dropout = DropoutSpec(p=0.1, unit="channel")
+    return PSPNetSpec(
+        align_corners=False,
+        backbone=ResNetSpec(depth=depth, stem_widths=(32, 32, 64)),  # type: ignore[arg-type]
+        pyramid=PyramidSpec(align_corners=False),
+        head=FCNHeadSpec(dropout=dropout),
+        auxiliary=(FCNHeadSpec(tap="layer3", width=256, dropout=dropout),),
+    )
+
+
+def _paddleseg(depth: int) -> PSPNetSpec:
+    return PSPNetSpec(
+        align_corners=False,
+        backbone=ResNetSpec(depth=depth, stem_widths=(32, 32, 64), first_block="stage", average_downsample=True),  # type: ignore[arg-type]
+        pyramid=PyramidSpec(bins=(6, 3, 2, 1), bias=True, align_corners=False),
+        head=FCNHeadSpec(width=1024, bias=True),
+        auxiliary=(FCNHeadSpec(tap="layer3", width=256, bias=True),),
+    )
+
+
+def _tiny() -> PSPNetSpec:
+    return PSPNetSpec(
+        backbone=resnet_tiny(),
+        pyramid=PyramidSpec(width=8),
+        head=FCNHeadSpec(width=16),
+        auxiliary=(FCNHeadSpec(tap="layer3", width=16),),
+    )
+
+
+GALD = "GALD-Net and Fast_Seg, libs.models.PSPNet.PSPNet_res{}"
+SEMSEGPADDLE = "SemSegPaddle, PSPNet on ResNet-{} with multi_grid"
+MXNETSEG = "MXNetSeg, PSPNet(backbone='resnet{}', aux=True)"
+
+PRESETS = [
+    Preset("pspnet_resnet50_gald", _gald(50), PAPER, GALD.format(50), 51.445),
+    Preset("pspnet_resnet101_gald", _gald(101), PAPER, GALD.format(101), 70.437),
+    # The original's own count (51.01, 70.00) holds the unused 1000-class layer `resnet.fc` of 2.049 M.
+    Preset("pspnet_resnet50_semsegpaddle", _semsegpaddle(50), PAPER, SEMSEGPADDLE.format(50), 48.957),
+    Preset("pspnet_resnet101_semsegpaddle", _semsegpaddle(101), PAPER, SEMSEGPADDLE.format(101), 67.949),
+    Preset("pspnet_resnet18_mxnetseg", _mxnetseg(18), PAPER, MXNETSEG.format(18)),
+    Preset("pspnet_resnet34_mxnetseg", _mxnetseg(34), PAPER, MXNETSEG.format(34)),
+    Preset("pspnet_resnet50_mxnetseg", _mxnetseg(50), PAPER, MXNETSEG.format(50), 39.637),
+    Preset("pspnet_resnet101_mxnetseg", _mxnetseg(101), PAPER, MXNETSEG.format(101), 58.630),
+    Preset("pspnet_resnet152_mxnetseg", _mxnetseg(152), PAPER, MXNETSEG.format(152)),
+    Preset("pspnet_resnet50_mmseg", _mmseg(50), PAPER, "mmseg 0.19, configs/_base_/models/pspnet_r50-d8.py", 48.976),
+    Preset("pspnet_resnet50_vd_paddleseg", _paddleseg(50), PAPER, "PaddleSeg, PSPNet(backbone=ResNet50_vd)", 67.86),
+    Preset("pspnet_tiny", _tiny(), PAPER, "of this project: for tests and demonstrations"),
+]

@@ -1,0 +1,145 @@
+"""ResNet backbones (He et al., arXiv:1512.03385) with the stems and dilations segmentation networks use.
+
+Four originals differ in the stem, the ceil mode of its pooling, where a dilated stage starts to dilate and what
+multi-grid multiplies: GALD-Net / Fast_Seg, SemSegPaddle, MXNetSeg (GluonCV `v1s` and `v1b`), and mmseg's `v1c`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from core.arch.layers import NormSpec
+from core.arch.parameters import Inventory
+from core.errors import SpecError
+
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+
+@dataclass(frozen=True)
+class BlockSpec:
+    """One residual block: `width` inside, `out` after it; `dilation` of its first 3x3, `dilation2` of a second one."""
+
+    channels: int
+    width: int
+    out: int
+    stride: int
+    dilation: int
+    dilation2: int
+
+    @property
+    def projects(self) -> bool:
+        """Whether the shortcut is a 1x1 convolution."""
+        return self.stride != 1 or self.channels != self.out
+
+
+@dataclass(frozen=True)
+class ResNetSpec:
+    """A dilated ResNet.
+
+    stem `7x7`: one strided convolution; `deep`: three 3x3 ones, the first strided. `stem_widths` accordingly.
+    stage_widths: inner channels of layer1 … layer4; bottlenecks give four times as many.
+    first_block: dilation of a dilated stage's first block: the `stage`'s own, or that of the `previous` stage.
+    multi_grid multiplies, in the last stage, the dilation its first block would have without it.
+    stride_in: which convolution of a bottleneck strides, its 1x1 `conv1` or its 3x3 `conv2`.
+    average_downsample: a strided shortcut average-pools 2x2 before its (then unstrided) 1x1 convolution.
+    """
+
+    depth: Literal[18, 34, 50, 101, 152] = 50
+    stem: Literal["7x7", "deep"] = "deep"
+    stem_widths: tuple[int, ...] = (64, 64, 128)
+    stem_pool_ceil: bool = False
+    stage_widths: tuple[int, int, int, int] = (64, 128, 256, 512)
+    output_stride: Literal[8, 16, 32] = 8
+    first_block: Literal["stage", "previous"] = "previous"
+    multi_grid: tuple[int, ...] | None = None
+    stride_in: Literal["conv1", "conv2"] = "conv2"
+    average_downsample: bool = False
+    norm: NormSpec = field(default_factory=NormSpec)
+
+    def __post_init__(self) -> None:
+        expected = 1 if self.stem == "7x7" else 3
+        if len(self.stem_widths) != expected:
+            raise ValueError(f"a {self.stem} stem has {expected} convolution(s), stem_widths has {len(self.stem_widths)}")
+        if self.multi_grid is not None and (self.output_stride == 32 or not self.bottleneck):
+            raise ValueError("multi_grid needs a dilated last stage (output_stride 8 or 16) of bottlenecks (depth >= 50)")
+
+    @property
+    def bottleneck(self) -> bool:
+        return self.depth >= 50
+
+    @property
+    def expansion(self) -> int:
+        return 4 if self.bottleneck else 1
+
+    def channels(self, stage: str) -> int:
+        """Channels of `layer1` … `layer4`."""
+        if stage not in ("layer1", "layer2", "layer3", "layer4"):
+            raise SpecError(f"ResNet has no stage {stage!r}: layer1, layer2, layer3, layer4")
+        return self.stage_widths[int(stage[-1]) - 1] * self.expansion
+
+    def stages(self) -> list[list[BlockSpec]]:
+        """The blocks of layer1 … layer4."""
+        dilations = {8: (1, 1, 2, 4), 16: (1, 1, 1, 2), 32: (1, 1, 1, 1)}[self.output_stride]
+        strides = {8: (1, 2, 1, 1), 16: (1, 2, 2, 1), 32: (1, 2, 2, 2)}[self.output_stride]
+        stages, channels = [], self.stem_widths[-1]
+        for stage, count in enumerate(BLOCKS[self.depth]):
+            width, dilation = self.stage_widths[stage], dilations[stage]
+            first = dilation if self.first_block == "stage" else dilations[max(stage - 1, 0)]
+            blocks = []
+            for i in range(count):
+                own = first if i == 0 else dilation
+                if self.multi_grid is not None and stage == 3:
+                    own = first * self.multi_grid[i % len(self.multi_grid)]
+                stride = strides[stage] if i == 0 else 1
+                blocks.append(BlockSpec(channels, width, width * self.expansion, stride, own, dilation))
+                channels = width * self.expansion
+            stages.append(blocks)
+        return stages
+
+    def map_size(self, side: int, stage: str = "layer4") -> int:
+        """Side of a stage's feature map for a picture of that side."""
+        side = -(-side // 2)  # stem
+        side = -(-(side - 1) // 2) + 1 if self.stem_pool_ceil else -(-side // 2)  # 3x3 stride 2 pooling with padding 1
+        for blocks in self.stages()[: int(stage[-1])]:
+            side = -(-side // blocks[0].stride)
+        return side
+
+    def inventory(self, out: Inventory, name: str = "backbone") -> None:
+        with out.scope(name):
+            channels = 3
+            for i, width in enumerate(self.stem_widths):
+                out.conv_norm_act(f"stem.{i}", channels, width, 7 if self.stem == "7x7" else 3)
+                channels = width
+            for stage, blocks in enumerate(self.stages(), start=1):
+                for i, block in enumerate(blocks):
+                    with out.scope(f"layer{stage}.{i}"):
+                        self._block(out, block)
+
+    def _block(self, out: Inventory, block: BlockSpec) -> None:
+        if self.bottleneck:
+            shapes = [(block.channels, block.width, 1), (block.width, block.width, 3), (block.width, block.out, 1)]
+        else:
+            shapes = [(block.channels, block.width, 3), (block.width, block.out, 3)]
+        for i, (channels, width, kernel) in enumerate(shapes, start=1):
+            out.conv(f"conv{i}", channels, width, kernel)
+            out.batch_norm(f"bn{i}", width)
+        if block.projects:
+            out.conv("downsample.conv", block.channels, block.out, 1)
+            out.batch_norm("downsample.bn", block.out)
+
+
+def resnet_deep(depth: int, **options: object) -> ResNetSpec:
+    """The ResNet of GALD-Net and Fast_Seg: deep stem, ceil-mode pooling, whole stages dilated."""
+    return ResNetSpec(depth=depth, stem_pool_ceil=True, first_block="stage", **options)  # type: ignore[arg-type]
+
+
+def resnet_7x7(depth: int, **options: object) -> ResNetSpec:
+    """The plain ResNet: 7x7 stem of 64 (SemSegPaddle; GluonCV's `v1b`)."""
+    options = {"stem_widths": (64,), **options}
+    return ResNetSpec(depth=depth, stem="7x7", **options)  # type: ignore[arg-type]
+
+
+def resnet_tiny(depth: int = 18, **options: object) -> ResNetSpec:
+    """A narrow ResNet for tests."""
+    return resnet_7x7(depth, stem_widths=(8,), stage_widths=(8, 12, 16, 24), **options)

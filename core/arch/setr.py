@@ -1,0 +1,143 @@
+"""SETR: segmentation transformer with three decoders (Zheng et al., arXiv:2012.15840) on ViT."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from core.arch.layers import NO_DROPOUT, FCNHeadSpec, NormSpec
+from core.arch.parameters import InitSpec, Inventory
+from core.arch.spec import Preset, Spec, require_sides
+from core.arch.vit import ViTSpec
+from core.errors import SpecError
+
+PAPER = "Rethinking Semantic Segmentation from a Sequence-to-Sequence Perspective with Transformers, arXiv:2012.15840"
+
+
+@dataclass(frozen=True)
+class SETRSpec(Spec):
+    """ViT blocks `taps` (1-based, ascending), a layer norm for each, and a decoder.
+
+    naive: `head` on the deepest. pup: four 3x3 convolutions with x2 resizes after the first `pup_upsamples`, then the
+    classifier: `plain` 1x1, or `normalised`: 3x3 with batch norm and ReLU, whose logits are never negative (MXNetSeg).
+    mla: 1x1 each, sums from the deepest upwards, 3x3 each, two more 3x3 to half the width each, enlarged by
+    `mla_upsample`, concatenated deepest first, 1x1. Auxiliary heads tap `block<n>` or, for mla, `neck<i>` (after the
+    first 3x3, deepest first).
+    """
+
+    arch: ClassVar[str] = "setr"
+
+    decoder: Literal["naive", "pup", "mla"] = "naive"
+    backbone: ViTSpec = field(default_factory=ViTSpec)
+    taps: tuple[int, ...] = (10, 15, 20, 24)
+    width: int = 256
+    head: FCNHeadSpec = FCNHeadSpec(width=256, kernel=1, dropout=NO_DROPOUT)
+    pup_upsamples: int = 3
+    pup_classifier: Literal["plain", "normalised"] = "plain"
+    mla_upsample: int = 1
+    norm: NormSpec = field(default_factory=NormSpec)
+    init: InitSpec = field(default_factory=InitSpec)
+
+    def __post_init__(self) -> None:
+        if list(self.taps) != sorted(set(self.taps)) or not self.taps or self.taps[-1] > self.backbone.depth:
+            raise ValueError(f"taps {self.taps} must ascend and stay within the {self.backbone.depth} blocks")
+
+    def tap_index(self, tap: str) -> int:
+        """Index into `taps` of `block<n>`, or the position of `neck<i>`."""
+        names = [f"neck{i}" for i in range(len(self.taps))] if tap.startswith("neck") else self.tap_names
+        if tap not in names or (tap.startswith("neck") and self.decoder != "mla"):
+            raise SpecError(f"SETR ({self.decoder}) has no feature {tap!r}: {', '.join(self.tap_names)}")
+        return names.index(tap)
+
+    @property
+    def tap_names(self) -> list[str]:
+        return [f"block{n}" for n in self.taps]
+
+    def inventory(self) -> Inventory:
+        out = Inventory(self.init)
+        self.backbone.inventory(out)
+        channels, width = self.backbone.width, self.width
+        for i in range(len(self.taps)):
+            out.layer_norm(f"norms.{i}", channels)
+        if self.decoder == "naive":
+            self.head.inventory(out, "head", channels, self.num_classes)
+        elif self.decoder == "pup":
+            with out.scope("head"):
+                for i in range(4):
+                    out.conv_norm_act(f"convs.{i}", width if i else channels, width, 3)
+                if self.pup_classifier == "normalised":
+                    out.conv_norm_act("classifier", width, self.num_classes, 3)
+                else:
+                    out.conv("classifier", width, self.num_classes, 1, bias=True, classifier=True)
+        else:
+            self._mla(out)
+        for i, head in enumerate(self.auxiliary):
+            self.tap_index(head.tap)
+            source = width if head.tap.startswith("neck") else channels
+            head.inventory(out, f"auxiliary.{i}", source, self.num_classes)
+        return out
+
+    def _mla(self, out: Inventory) -> None:
+        channels, width, levels = self.backbone.width, self.width, range(len(self.taps))
+        with out.scope("head"):
+            for i in levels:
+                out.conv_norm_act(f"lateral.{i}", channels, width, 1)
+            for i in levels:
+                out.conv_norm_act(f"neck.{i}", width, width, 3)
+            for i in levels:
+                out.conv_norm_act(f"levels.{i}.0", width, width // 2, 3)
+                out.conv_norm_act(f"levels.{i}.1", width // 2, width // 2, 3)
+            out.conv("classifier", width // 2 * len(self.taps), self.num_classes, 1, bias=True, classifier=True)
+
+    def check_input(self, height: int, width: int) -> None:
+        patch = self.backbone.patch
+        require_sides(height, width, least=patch, multiple=patch, why=" (the patch size)")
+
+
+def _heads(*blocks: int) -> tuple[FCNHeadSpec, ...]:
+    return tuple(FCNHeadSpec(tap=f"block{n}", width=256, kernel=1, dropout=NO_DROPOUT) for n in blocks)
+
+
+def _mxnetseg(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
+    if decoder == "naive":
+        return SETRSpec(auxiliary=_heads(20, 15, 10))
+    if decoder == "pup":
+        return SETRSpec(decoder="pup", pup_classifier="normalised", auxiliary=_heads(24, 20, 15, 10))
+    return SETRSpec(decoder="mla", taps=(6, 12, 18, 24), auxiliary=_heads(24, 18, 12, 6))
+
+
+def _mmseg(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
+    """mmseg's heads on ViT-Large of 768x768."""
+    token: Literal["used", "unused"] = "unused" if decoder == "mla" else "used"
+    backbone = ViTSpec(class_token=token, dropout=NO_DROPOUT)
+    base = SETRSpec(decoder=decoder, backbone=backbone, align_corners=False)
+    head = FCNHeadSpec(width=256, kernel=1, upsample=4, dropout=NO_DROPOUT)
+    if decoder == "naive":
+        auxiliary = tuple(dataclasses.replace(head, tap=f"block{n}") for n in (10, 15, 20))
+        return dataclasses.replace(base, head=head, auxiliary=auxiliary)
+    if decoder == "pup":
+        auxiliary = tuple(dataclasses.replace(head, tap=f"block{n}", kernel=3) for n in (10, 15, 20))
+        return dataclasses.replace(base, pup_upsamples=4, auxiliary=auxiliary)
+    auxiliary = tuple(FCNHeadSpec(tap=f"neck{i}", width=0, dropout=NO_DROPOUT) for i in range(4))
+    return dataclasses.replace(base, taps=(6, 12, 18, 24), mla_upsample=4, auxiliary=auxiliary)
+
+
+def _tiny(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
+    backbone = ViTSpec(image_size=(64, 64), width=32, depth=4, heads=2)
+    auxiliary = (FCNHeadSpec(tap="block3", width=16, kernel=1, dropout=NO_DROPOUT),)
+    head = FCNHeadSpec(width=16, kernel=1, dropout=NO_DROPOUT)
+    return SETRSpec(decoder=decoder, backbone=backbone, taps=(1, 2, 3, 4), width=16, head=head, auxiliary=auxiliary)
+
+
+MXNETSEG = "MXNetSeg, SETR(backbone='vit_large_16', decoder='{}', aux=True)"
+MMSEG = "mmseg 0.19, configs/_base_/models/setr_{}.py"
+_DECODERS: tuple[Literal["naive", "pup", "mla"], ...] = ("naive", "pup", "mla")
+_COUNTS = {"naive": 304.241, "pup": 308.415, "mla": 309.434}
+_AT_128 = {"backbone": {"image_size": (128, 128)}}
+
+PRESETS = [
+    *[Preset(f"setr_{d}_mxnetseg", _mxnetseg(d), PAPER, MXNETSEG.format(d), _COUNTS[d], _AT_128) for d in _DECODERS],
+    *[Preset(f"setr_{d}_mmseg", _mmseg(d), PAPER, MMSEG.format(d)) for d in _DECODERS],
+    *[Preset(f"setr_{d}_tiny", _tiny(d), PAPER, "of this project: for tests and demonstrations") for d in _DECODERS],
+]

@@ -1,0 +1,59 @@
+"""Vision transformer backbones (Dosovitskiy et al., arXiv:2010.11929), as SETR uses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from core.arch.layers import DropoutSpec
+from core.arch.parameters import Inventory
+
+
+@dataclass(frozen=True)
+class ViTSpec:
+    """Patches, positions, `depth` pre-norm blocks; no final norm.
+
+    image_size: the picture the position table is laid out for; another one gets it resized (half-pixel centres).
+    class_token: `none`; `used`: a token in front goes through the blocks and is dropped from the features; `unused`:
+    token and position exist but are dropped before the blocks (mmseg's `with_cls_token=False`).
+    dropout: after the attention's projection and both layers of the MLP.
+    """
+
+    image_size: tuple[int, int] = (768, 768)
+    patch: int = 16
+    width: int = 1024
+    depth: int = 24
+    heads: int = 16
+    mlp_ratio: int = 4
+    norm_eps: float = 1e-6
+    class_token: Literal["none", "used", "unused"] = "none"
+    position_resize: Literal["bilinear", "bicubic"] = "bilinear"
+    dropout: DropoutSpec = DropoutSpec(p=0.1)
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if self.image_size[0] % self.patch or self.image_size[1] % self.patch:
+            raise ValueError(f"image_size {self.image_size} is not a multiple of patch {self.patch}")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the position table."""
+        return self.image_size[0] // self.patch, self.image_size[1] // self.patch
+
+    def inventory(self, out: Inventory, name: str = "backbone") -> None:
+        width, hidden = self.width, self.width * self.mlp_ratio
+        token = self.class_token != "none"
+        with out.scope(name):
+            if token:
+                out.embedding("cls_token", (1, 1, width))
+            out.embedding("pos_embed", (1, self.grid[0] * self.grid[1] + token, width))
+            out.conv("patch_embed", 3, width, self.patch, bias=True)
+            for i in range(self.depth):
+                with out.scope(f"blocks.{i}"):
+                    out.layer_norm("norm1", width)
+                    out.linear("attn.qkv", width, 3 * width)
+                    out.linear("attn.proj", width, width)
+                    out.layer_norm("norm2", width)
+                    out.linear("mlp.fc1", width, hidden)
+                    out.linear("mlp.fc2", hidden, width)
