@@ -1,0 +1,86 @@
+"""Time per iteration and peak memory of one network in one backend, in this process."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from core.checkpoint import write_atomically
+from core.config import ModelConfig, load_config
+from core.evaluation import PredictorType
+from core.initialize import initial_state
+from core.training import Learner
+
+WARM_UP = 3
+
+
+def peak_memory_mib() -> float:
+    """The process's largest resident size so far, MiB (Linux counts in KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(step: Callable[[], Any], iterations: int) -> dict[str, float]:
+    """Milliseconds per call, after a warm-up, and the memory the calls added to what was there before."""
+    before = peak_memory_mib()
+    for _ in range(WARM_UP):
+        step()
+    times = []
+    for _ in range(iterations):
+        start = time.perf_counter()
+        step()
+        times.append(1000 * (time.perf_counter() - start))
+    peak = peak_memory_mib()
+    return {"median_ms": statistics.median(times), "fastest_ms": min(times), "peak_mib": peak, "added_mib": peak - before}
+
+
+def benchmark_job(
+    arguments: argparse.Namespace,
+    backend: str,
+    learner_type: Callable[..., Learner],
+    predictor_type: PredictorType,
+) -> None:
+    """The `benchmark` command: random weights and pictures; results on the host at the end of every iteration."""
+    config = load_config(arguments.cfg, arguments.overrides)
+    if arguments.preset is not None:
+        config = replace(config, model=ModelConfig(preset=arguments.preset))
+    spec = config.spec(19)
+    height, width = arguments.size
+    spec.check_input(height, width)
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((arguments.batch, 3, height, width), dtype=np.float32)
+    if arguments.mode == "train":
+        spec.check_batch(arguments.batch, height, width)
+        learner = learner_type(spec, config, arguments.device)
+        learner.set_state(initial_state(spec.parameters(), config.seed))
+        labels = rng.integers(0, spec.num_classes, (arguments.batch, height, width))
+
+        def step() -> None:
+            learner.backward([(images, labels)], float(labels.size), seed=0)
+            learner.update(1e-4)
+
+    else:
+        spec = spec.for_inference()
+        predictor = predictor_type(spec, initial_state(spec.parameters(), config.seed), arguments.device)
+
+        def step() -> None:
+            predictor.labels(images, (height, width))
+
+    result = {
+        "backend": backend,
+        "preset": config.model.preset,
+        "mode": arguments.mode,
+        "shape": list(images.shape),
+        **measure(step, arguments.iterations),
+    }
+    print(json.dumps(result, indent=1))
+    if arguments.json is not None:
+        text = json.dumps(result) + "\n"
+        write_atomically(arguments.json, lambda path: path.write_text(text, encoding="utf-8"))

@@ -1,0 +1,36 @@
+"""Pictures of label maps: coloured, laid over the photograph, side by side with names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from core.data.datasets.images import colorize
+
+
+def overlay(image: np.ndarray, label: np.ndarray, palette: np.ndarray, alpha: float = 0.5) -> np.ndarray:
+    """uint8 [H, W, 3] RGB: the picture, blended with the label map's colours; ignored pixels show the picture alone."""
+    colours = colorize(label, palette)
+    blended = np.rint(image * (1 - alpha) + colours * alpha).astype(np.uint8)
+    return np.where((label == 255)[..., None], image, blended)
+
+
+def side_by_side(pictures: Sequence[np.ndarray], names: Sequence[str], gap: int = 4) -> np.ndarray:
+    """uint8 [H + caption, W, 3]: pictures of one height in a row, each under its name."""
+    height, caption = pictures[0].shape[0], 22
+    columns = []
+    for picture, name in zip(pictures, names):
+        column = np.full((height + caption, picture.shape[1], 3), 255, np.uint8)
+        cv2.putText(column, name, (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (30, 30, 30), 1, cv2.LINE_AA)
+        column[caption:] = picture
+        columns += [column, np.full((height + caption, gap, 3), 255, np.uint8)]
+    return np.concatenate(columns[:-1], axis=1)
+
+
+def write_png(path: str, picture: np.ndarray) -> None:
+    """Writes uint8 RGB [H, W, 3] or labels [H, W]. Raises OSError if the place cannot be written."""
+    pixels = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
+    if not cv2.imwrite(path, pixels):
+        raise OSError(f"{path}: the picture could not be written")
