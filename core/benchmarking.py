@@ -38,7 +38,12 @@ def measure(step: Callable[[], Any], iterations: int) -> dict[str, float]:
         step()
         times.append(1000 * (time.perf_counter() - start))
     peak = peak_memory_mib()
-    return {"median_ms": statistics.median(times), "fastest_ms": min(times), "peak_mib": peak, "added_mib": peak - before}
+    return {
+        "median_ms": statistics.median(times),
+        "fastest_ms": min(times),
+        "peak_mib": peak,
+        "added_mib": peak - before,
+    }
 
 
 def benchmark_job(

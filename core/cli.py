@@ -18,10 +18,12 @@ def parser(backend: str, job: str, description: str) -> argparse.ArgumentParser:
         prog=f"python -m backends.{backend}.{job}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Settings are key paths of the configuration, e.g. --set data.root=/data/camvid --set train.batch_size=4. "
+        epilog="Settings are key paths of the configuration: --set data.root=/data/camvid --set train.batch_size=4. "
         "A run's config.yaml shows them all.",
     )
-    command.add_argument("--cfg", type=Path, metavar="FILE", help="configuration (YAML), e.g. configs/camvid/fast_scnn.yaml")
+    command.add_argument(
+        "--cfg", type=Path, metavar="FILE", help="configuration (YAML), e.g. configs/camvid/fast_scnn.yaml"
+    )
     command.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="change a setting; repeatable"
     )
@@ -36,20 +38,29 @@ def train_parser(backend: str) -> argparse.ArgumentParser:
         f"Train a network natively in {backend}.\n\nA run is a directory: configuration, metrics, checkpoints, sample "
         "predictions. Kill it at any\nmoment and continue with --resume; a run begun in another backend continues too.",
     )
-    command.add_argument("--run", type=Path, metavar="DIR", help="the run's directory (default: runs/<cfg name>-<backend>)")
+    command.add_argument(
+        "--run", type=Path, metavar="DIR", help="the run's directory (default: runs/<cfg name>-<backend>)"
+    )
     command.add_argument("--resume", action="store_true", help="continue the run from its last checkpoint")
     command.add_argument("--overwrite", action="store_true", help="replace a run that is already in the directory")
     command.add_argument(
-        "--weights", type=Path, metavar="FILE", help="start from these weights; other class counts: classifiers are left out"
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="start from these weights; classifiers of another class count are left out",
     )
-    command.add_argument("--from", dest="origin", metavar="ORIGIN", help="the repository the weights come from, if not plain")
+    command.add_argument(
+        "--from", dest="origin", metavar="ORIGIN", help="the repository the weights come from, if not plain"
+    )
     return command
 
 
 def _add_weights(command: argparse.ArgumentParser) -> None:
     command.add_argument("--run", type=Path, metavar="DIR", help="take configuration and best weights from this run")
     command.add_argument("--weights", type=Path, metavar="FILE", help="weights: any format that weights_convert reads")
-    command.add_argument("--from", dest="origin", metavar="ORIGIN", help="the repository the weights come from, if not plain")
+    command.add_argument(
+        "--from", dest="origin", metavar="ORIGIN", help="the repository the weights come from, if not plain"
+    )
 
 
 def eval_parser(backend: str) -> argparse.ArgumentParser:
@@ -67,7 +78,8 @@ def predict_parser(backend: str) -> argparse.ArgumentParser:
         backend,
         "predict",
         "Segment pictures, folders of pictures or videos.\n\nFor each picture NAME: NAME_label.png (class numbers), "
-        "NAME_color.png (the data set's\npalette) and NAME_overlay.png. For a video: NAME_overlay.mp4 and a label PNG per frame.",
+        "NAME_color.png (the data set's\npalette) and NAME_overlay.png. For a video: NAME_overlay.mp4 and a label PNG per "
+        "frame.",
     )
     _add_weights(command)
     command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="picture, folder or video")

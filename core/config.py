@@ -111,8 +111,11 @@ class ScheduleConfig:
 
 @dataclass(frozen=True)
 class MetricsConfig:
-    """What is counted. absent: a class neither labelled nor predicted is left out of the mean (`skip`, as Cityscapes does)
-    or counts as 0 (`zero`, MXNetSeg). mean_over: the class numbers the mean is taken over; all by default."""
+    """How counts become scores.
+
+    absent: a class neither labelled nor predicted is left out of the mean (`skip`, as Cityscapes does) or counts as 0
+    (`zero`, MXNetSeg). mean_over: the class numbers the means are taken over; all by default.
+    """
 
     absent: Literal["skip", "zero"] = "skip"
     mean_over: tuple[int, ...] | None = None
@@ -163,7 +166,11 @@ class Config:
 
 
 def load_config(
-    path: str | Path | None = None, overrides: Sequence[str] = (), *, text: str | None = None, where: str = "configuration"
+    path: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    text: str | None = None,
+    where: str = "configuration",
 ) -> Config:
     """The defaults, changed by the YAML file at `path` (and its base), changed by `key.path=value` overrides.
 

@@ -123,15 +123,16 @@ def _predict_video(path: Path, folder: Path, segment: Segment, palette: np.ndarr
     capture = cv2.VideoCapture(str(path))
     rate, total = capture.get(cv2.CAP_PROP_FPS) or 25.0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     capture.release()
-    writer, count = None, 0
-    for picture in progress(_frames(path), path.name, total or None):
+    writer = None
+    for number, picture in enumerate(progress(_frames(path), path.name, total or None)):
         labels = segment(picture)
         if writer is None:
             size = (picture.shape[1], picture.shape[0])
-            writer = cv2.VideoWriter(str(folder / f"{path.stem}_overlay.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), rate, size)
+            writer = cv2.VideoWriter(
+                str(folder / f"{path.stem}_overlay.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), rate, size
+            )
         writer.write(cv2.cvtColor(overlay(picture, labels, palette, alpha), cv2.COLOR_RGB2BGR))
-        write_png(str(folder / f"{path.stem}_{count:06d}_label.png"), labels)
-        count += 1
+        write_png(str(folder / f"{path.stem}_{number:06d}_label.png"), labels)
     if writer is None:
         raise DataError(f"{path}: the video holds no readable frame")
     writer.release()

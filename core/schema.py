@@ -70,14 +70,14 @@ def convert(value: Any, hint: Any, where: str, path: str, current: Any = None) -
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where}: {path}: expected a mapping, got {_show(value)}")
         return dict(value)
+    if value is None:
+        raise ConfigError(f"{where}: {path}: may not be empty")
     return _convert_scalar(value, hint, where, path)
 
 
 def _convert_union(value: Any, arguments: tuple, where: str, path: str, current: Any) -> Any:
-    if value is None:
-        if type(None) in arguments:
-            return None
-        raise ConfigError(f"{where}: {path}: may not be empty")
+    if value is None and type(None) in arguments:
+        return None
     error: ConfigError | None = None
     for argument in arguments:
         if argument is type(None):

@@ -1,4 +1,4 @@
-"""Where a run's numbers go: metrics.jsonl always; TensorBoard and Weights & Biases if asked for. No framework needed."""
+"""Where a run's numbers go: metrics.jsonl always, TensorBoard and Weights & Biases if asked for."""
 
 from __future__ import annotations
 

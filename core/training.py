@@ -1,8 +1,8 @@
 """The training loop: what a run does, whatever the framework. A backend brings a `Learner`.
 
 Killing a run at any moment loses the work since its last checkpoint and nothing else; resumed, it does bit for bit what
-it would have done (same framework, CPU): the data order depends on the iteration, random numbers are seeded anew in each
-iteration, and a checkpoint holds weights, batch-norm statistics and the optimizer's state.
+it would have done (same framework, CPU): the data order depends on the iteration, random numbers are seeded anew in
+each iteration, and a checkpoint holds weights, batch-norm statistics and the optimizer's state.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def test_wrong_arguments(arguments, message):
 
 
 def test_unknown_option_and_empty_split(tmp_path):
-    with pytest.raises(DataError, match="no option 'require_label'.*did you mean 'require_labels'"):
+    with pytest.raises(DataError, match=r"no option 'require_label'.*did you mean 'require_labels'"):
         open_dataset("camvid", "train", tmp_path, require_label=False)
     with pytest.raises(DataError, match="holds no pictures"):
         open_dataset("camvid", "train", tmp_path)

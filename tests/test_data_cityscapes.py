@@ -63,7 +63,7 @@ def test_palette_gives_the_official_colour_file():
 def test_frames_without_labels():
     root = require_shared("data/cityscapes")
     with pytest.raises(
-        DataError, match="2 of 4 pictures of cityscapes/val have no label file: .*frankfurt_000000_000294"
+        DataError, match=r"2 of 4 pictures of cityscapes/val have no label file: .*frankfurt_000000_000294"
     ):
         open_dataset("cityscapes", "val", root)
     dataset = open_dataset("cityscapes", "val", root, require_labels=False)

@@ -80,7 +80,7 @@ def test_wrong_normalizations(arguments):
 
 
 def test_unknown_preset():
-    with pytest.raises(DataError, match="'imagnet'.*imagenet"):
+    with pytest.raises(DataError, match=r"'imagnet'.*imagenet"):
         EvalTransform(normalize="imagnet")
 
 

@@ -15,7 +15,7 @@ PAPER = "Fast-SCNN: Fast Semantic Segmentation Network, arXiv:1902.04502"
 
 @dataclass(frozen=True)
 class FastSCNNSpec(Spec):
-    """Three strided convolutions to 1/8, three groups of inverted residuals to 1/32, pyramid, fusion at 1/8, classifier.
+    """Three strided convolutions to 1/8, three groups of inverted residuals to 1/32, pyramid, fusion at 1/8, head.
 
     stem_padding: (before, after) of the first 3x3 convolution, both axes. separable_act: activation between the
     depthwise and the pointwise convolution of a separable one; separable_bias: biases in both. fusion_resize_corners:

@@ -1,7 +1,7 @@
 """The inventory of a network's parameters: names, shapes, kinds and initialisers, without a framework.
 
 Each architecture lists its parameters with an `Inventory`, in the order PyTorch's `state_dict` has them and in
-PyTorch's layouts. Backends are tested to have exactly this list; weight conversion and initialisation need nothing else.
+PyTorch's layouts. Backends are tested to have exactly this list; weight conversion and initialisation need no more.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Inventory:
         classifier: bool = False,
         axes: int = 2,
     ) -> None:
-        """A convolution from `channels` to `width`; `axes=1` for Conv1d, `classifier` for the layer that gives logits."""
+        """A convolution from `channels` to `width`; `axes=1` for Conv1d; `classifier`: it gives the logits."""
         init = self.init.classifier if classifier else self.init.conv
         self.add(f"{name}.weight", (width, channels // groups, *[kernel] * axes), "conv", init)
         if bias:
@@ -109,7 +109,15 @@ class Inventory:
         self.add(f"{name}.weight", (width,), "prelu", "constant(0.25)")
 
     def conv_norm_act(
-        self, name: str, channels: int, width: int, kernel: int, *, groups: int = 1, bias: bool = False, act: str = "relu"
+        self,
+        name: str,
+        channels: int,
+        width: int,
+        kernel: int,
+        *,
+        groups: int = 1,
+        bias: bool = False,
+        act: str = "relu",
     ) -> None:
         """The block `conv`, `bn`, `act` of every backend's layers.py."""
         with self.scope(name):

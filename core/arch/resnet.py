@@ -60,9 +60,13 @@ class ResNetSpec:
     def __post_init__(self) -> None:
         expected = 1 if self.stem == "7x7" else 3
         if len(self.stem_widths) != expected:
-            raise ValueError(f"a {self.stem} stem has {expected} convolution(s), stem_widths has {len(self.stem_widths)}")
+            raise ValueError(
+                f"a {self.stem} stem has {expected} convolution(s), stem_widths has {len(self.stem_widths)}"
+            )
         if self.multi_grid is not None and (self.output_stride == 32 or not self.bottleneck):
-            raise ValueError("multi_grid needs a dilated last stage (output_stride 8 or 16) of bottlenecks (depth >= 50)")
+            raise ValueError(
+                "multi_grid needs a dilated last stage (output_stride 8 or 16) of bottlenecks (depth >= 50)"
+            )
 
     @property
     def bottleneck(self) -> bool:

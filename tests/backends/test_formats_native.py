@@ -1,13 +1,14 @@
 """The frameworks' own files are read bit for bit, and the frameworks' own loaders read what is written.
 
-Each framework runs in a process of its own: torch, paddle and mxnet in one process can crash each other. Arrays travel through
-numpy's `.npz`.
+Each framework runs in a process of its own: torch, paddle and mxnet in one process can crash each other. Arrays travel
+through numpy's `.npz`.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -49,7 +50,7 @@ def assert_same(got: Tensors, expected: dict[str, np.ndarray]) -> None:
         assert got[name].tobytes() == array.tobytes(), name
 
 
-def loaded(folder: Path, file: str = "expected.npz") -> dict[str, np.ndarray]:
+def loaded(folder: Path, file: str) -> dict[str, np.ndarray]:
     with np.load(folder / file) as archive:
         return {name: archive[name] for name in archive.files}
 
@@ -70,7 +71,7 @@ def sample(types: list[str], scalars: bool = True) -> dict[str, np.ndarray]:
 TORCH_TYPES = ["float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 TORCH_TYPES += ["complex64", "complex128", "uint16", "uint32", "uint64"]
 
-TORCH_STATE = """
+TORCH_FILES = """
     import collections
     g = torch.Generator().manual_seed(0)
     base = torch.randn(4, 5, 6, generator=g)
@@ -86,92 +87,97 @@ TORCH_STATE = """
     for dtype in (torch.float64, torch.float16, torch.int32, torch.int16, torch.int8, torch.uint8, torch.complex64):
         state[str(dtype)] = (torch.randn(3, 2, generator=g) * 20).to(dtype)
     state['bool'] = torch.tensor([True, False, True])
-    state['bfloat16'] = torch.randn(7, generator=g).to(torch.bfloat16)
-    def expect(state):
-        np.savez('expected.npz', **{k: (v.float() if v.dtype == torch.bfloat16 else v).detach().numpy()
-                                    for k, v in state.items()})
-    expect(state)
+    state['bfloat16'] = torch.randn(2, 7, generator=g).to(torch.bfloat16).t()
+    state['bfloat16.scalar'] = torch.tensor(1.5, dtype=torch.bfloat16)
+
+    def expect(file, state):
+        arrays = {k: (v.float() if v.dtype == torch.bfloat16 else v).detach().numpy() for k, v in state.items()}
+        np.savez(file, **arrays)
+
+    expect('state.npz', state)
+    group = {'lr': 0.1, 'betas': (0.9, 0.999), 'params': [0]}
+    optimizer = {'state': {0: {'exp_avg': torch.ones(3)}}, 'param_groups': [group]}
+    roots = {
+        'flat': state,
+        'wrapped': {'epoch': 3, 'best': np.float64(0.5), 'arch': 'net', 'state_dict': state},
+        'trained': {'optimizer': optimizer, 'model': state, 'log': 'y' * 5000},
+    }
+    for name, root in roots.items():
+        torch.save(root, name + '.zip.pth')
+        torch.save(root, name + '.legacy.pth', _use_new_zipfile_serialization=False)
+
+    w = torch.randn(50, 40)
+    torch.save({'a': w, 'tied': w, 'view': w[10:20].t()}, 'shared.pth')
+
+    net = torch.nn.DataParallel(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)))
+    module = net.state_dict()
+    assert module._metadata
+    module['attributed'] = torch.nn.Parameter(torch.ones(2))
+    module['attributed'].note = 'an attribute'
+    torch.save(module, 'parallel.pth')
+    expect('parallel.npz', module)
+
+    net = torch.nn.Linear(2, 2)
+    torch.save(net, 'module.pth')
+    torch.save(net, 'module_legacy.pth', _use_new_zipfile_serialization=False)
+    torch.jit.script(net).save('script.pt')
+    torch.save({'a': torch.eye(3).to_sparse()}, 'sparse.pth')
+    torch.save({'a': torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8)}, 'quantized.pth')
+    torch.save({'a': torch.ones(3).to(torch.float8_e4m3fn)}, 'float8.pth')
 """
 
 
-@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
-@pytest.mark.parametrize("wrapping", ["flat", "state_dict", "model+optimizer"])
-def test_reads_torch_save(tmp_path: Path, legacy: bool, wrapping: str) -> None:
-    roots = {
-        "flat": "state",
-        "state_dict": "{'epoch': 3, 'best': np.float64(0.5), 'arch': 'net', 'state_dict': state}",
-        "model+optimizer": "{'optimizer': {'state': {0: {'exp_avg': torch.ones(3)}}, 'param_groups': [{'lr': 0.1,"
-        " 'betas': (0.9, 0.999), 'params': [0]}]}, 'model': state, 'log': 'y' * 5000}",
-    }
-    run(
-        "torch",
-        TORCH_STATE + f"    torch.save({roots[wrapping]}, 'a.pth', _use_new_zipfile_serialization={not legacy})\n",
-        tmp_path,
-    )
-    got = read(tmp_path / "a.pth")
-    assert_same(got, loaded(tmp_path))
+@pytest.fixture(scope="module")
+def torch_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of files made by torch.save, and what they hold as `.npz`."""
+    folder = tmp_path_factory.mktemp("torch")
+    run("torch", TORCH_FILES, folder)
+    return folder
+
+
+@pytest.mark.parametrize("container", ["zip", "legacy"])
+@pytest.mark.parametrize(("root", "wrapping"), [("flat", ()), ("wrapped", ("state_dict",)), ("trained", ("model",))])
+def test_reads_torch_save(torch_files: Path, container: str, root: str, wrapping: tuple[str, ...]) -> None:
+    got = read(torch_files / f"{root}.{container}.pth")
+    assert_same(got, loaded(torch_files, "state.npz"))
     assert got.format == "pth"
-    assert got.wrapping == {"flat": (), "state_dict": ("state_dict",), "model+optimizer": ("model",)}[wrapping]
+    assert got.wrapping == wrapping
     assert any("bfloat16" in note for note in got.notes)
-    if wrapping != "flat":
-        assert any("left out" in note for note in got.notes)
+    assert any("left out" in note for note in got.notes) == bool(wrapping)
 
 
-def test_reads_shared_storages_as_one_memory(tmp_path: Path) -> None:
-    run("torch", "w = torch.randn(50, 40)\ntorch.save({'a': w, 'tied': w, 'view': w[10:20].t()}, 'a.pth')", tmp_path)
-    got = read(tmp_path / "a.pth")
+def test_reads_shared_storages_as_one_memory(torch_files: Path, tmp_path: Path) -> None:
+    got = read(torch_files / "shared.pth")
     assert np.shares_memory(got["a"], got["tied"])
     assert np.shares_memory(got["a"], got["view"])
     np.testing.assert_array_equal(got["view"], got["a"][10:20].T)
     # Tied weights stay tied: the file written is not larger than the one read.
     write(tmp_path / "b.pth", Tensors({"a": got["a"], "tied": got["tied"]}))
     assert (tmp_path / "b.pth").stat().st_size < 50 * 40 * 4 + 3000
-    run("torch", "s = torch.load('b.pth', weights_only=True)\nassert s['a'].data_ptr() == s['tied'].data_ptr()", tmp_path)
+    again = read(tmp_path / "b.pth")
+    assert np.shares_memory(again["a"], again["tied"])
 
 
-def test_reads_a_whole_module_state_with_metadata_and_hooks(tmp_path: Path) -> None:
-    run(
-        "torch",
-        """
-        net = torch.nn.DataParallel(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)))
-        state = net.state_dict()
-        assert state._metadata
-        p = torch.nn.Parameter(torch.ones(2)); p.note = 'an attribute'
-        state['attributed'] = p
-        torch.save(state, 'a.pth', _use_new_zipfile_serialization=True)
-        np.savez('expected.npz', **{k: v.detach().numpy() for k, v in state.items()})
-        """,
-        tmp_path,
-    )
-    got = read(tmp_path / "a.pth")
-    assert_same(got, loaded(tmp_path))
-    assert list(got.strip_prefix("module."))[0] == "0.weight"
+def test_reads_the_state_of_a_module_with_metadata_and_attributes(torch_files: Path) -> None:
+    got = read(torch_files / "parallel.pth")
+    assert_same(got, loaded(torch_files, "parallel.npz"))
+    assert next(iter(got.strip_prefix("module."))) == "0.weight"
 
 
-def test_refuses_whole_pickled_torch_modules_and_torchscript(tmp_path: Path) -> None:
-    run(
-        "torch",
-        """
-        net = torch.nn.Linear(2, 2)
-        torch.save(net, 'module.pth')
-        torch.save(net, 'legacy.pth', _use_new_zipfile_serialization=False)
-        torch.jit.script(net).save('script.pt')
-        torch.save({'a': torch.eye(3).to_sparse()}, 'sparse.pth')
-        torch.save({'a': torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8)}, 'quantized.pth')
-        torch.save({'a': torch.ones(3).to(torch.float8_e4m3fn)}, 'float8.pth')
-        """,
-        tmp_path,
-    )
-    for file, named in {
-        "module.pth": "torch.nn.modules.linear.Linear",
-        "legacy.pth": "torch.nn.modules.linear.Linear",
-        "script.pt": "TorchScript",
-        "sparse.pth": "_rebuild_sparse_tensor",
-        "quantized.pth": "_rebuild_qtensor",
-        "float8.pth": "float8_e4m3fn",
-    }.items():
-        with pytest.raises(WeightsError, match=named):
-            read(tmp_path / file)
+@pytest.mark.parametrize(
+    ("file", "named"),
+    [
+        ("module.pth", "torch.nn.modules.linear.Linear"),
+        ("module_legacy.pth", "torch.nn.modules.linear.Linear"),
+        ("script.pt", "TorchScript"),
+        ("sparse.pth", "torch._utils._rebuild_sparse_tensor"),
+        ("quantized.pth", "torch._utils._rebuild_qtensor"),
+        ("float8.pth", "float8_e4m3fn"),
+    ],
+)
+def test_refuses_what_is_no_state_dictionary_by_name(torch_files: Path, file: str, named: str) -> None:
+    with pytest.raises(WeightsError, match=re.escape(named)):
+        read(torch_files / file)
 
 
 def test_torch_loads_what_is_written(tmp_path: Path) -> None:
@@ -219,71 +225,72 @@ PADDLE_TYPES = ["float64", "float32", "float16", "int64", "int32", "int16", "int
 PADDLE_TYPES += ["complex64", "complex128"]
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
-def test_reads_paddle_save(tmp_path: Path, protocol: int) -> None:
-    run(
-        "paddle",
-        f"""
-        paddle.seed(0)
-        net = paddle.nn.Sequential(paddle.nn.Conv2D(3, 4, 3), paddle.nn.BatchNorm2D(4), paddle.nn.Linear(300, 20))
-        rate = paddle.optimizer.lr.PolynomialDecay(0.1, 9)
-        adam = paddle.optimizer.Adam(parameters=net.parameters(), learning_rate=rate)
-        net[0](paddle.ones([1, 3, 8, 8])).sum().backward()
-        adam.step()
-        state = net.state_dict()
-        state['bf16'] = paddle.ones([3]).astype('bfloat16') * 1.5
-        for t in {PADDLE_TYPES!r}:
-            state['t.' + t] = paddle.to_tensor(np.arange(6).reshape(2, 3).astype(t))
-        paddle.save(state, 'flat.pdparams', protocol={protocol})
-        expected = {{k: v.astype('float32').numpy() if k == 'bf16' else v.numpy() for k, v in state.items()}}
-        np.savez('expected.npz', **expected)
-        np.savez('names.npz', **{{k: np.array(v.name) for k, v in state.items()}})
-        paddle.save(adam.state_dict(), 'a.pdopt', protocol={protocol})
+PADDLE_FILES = f"""
+    import inspect
+    import paddle.framework.io as io
+    import paddle.framework.io_utils as utils
+
+    paddle.seed(0)
+    net = paddle.nn.Sequential(paddle.nn.Conv2D(3, 4, 3), paddle.nn.BatchNorm2D(4), paddle.nn.Linear(300, 20))
+    rate = paddle.optimizer.lr.PolynomialDecay(0.1, 9)
+    adam = paddle.optimizer.Adam(parameters=net.parameters(), learning_rate=rate)
+    net[0](paddle.ones([1, 3, 8, 8])).sum().backward()
+    adam.step()
+    state = net.state_dict()
+    state['bf16'] = paddle.ones([3]).astype('bfloat16') * 1.5
+    for t in {PADDLE_TYPES!r}:
+        state['t.' + t] = paddle.to_tensor(np.arange(6).reshape(2, 3).astype(t))
+    np.savez('state.npz', **{{k: v.astype('float32').numpy() if k == 'bf16' else v.numpy() for k, v in state.items()}})
+    np.savez('names.npz', **{{k: np.array(v.name) for k, v in state.items()}})
+    for protocol in (2, 3, 4):
+        paddle.save(state, f'flat{{protocol}}.pdparams', protocol=protocol)
         nested = {{'model': state, 'optimizer': adam.state_dict(), 'epoch': 3}}
-        paddle.save(nested, 'nested.pdparams', protocol={protocol})
-        """,
-        tmp_path,
-    )
-    flat, nested = read(tmp_path / "flat.pdparams"), read(tmp_path / "nested.pdparams")
-    names = {name: str(value) for name, value in loaded(tmp_path, "names.npz").items()}
-    assert_same(flat, loaded(tmp_path))
+        paddle.save(nested, f'nested{{protocol}}.pdparams', protocol=protocol)
+        paddle.save(adam.state_dict(), f'adam{{protocol}}.pdopt', protocol=protocol)
+
+    # Paddle's own cutting of large arrays, with 1 KiB for its limit of 1 GiB.
+    source = inspect.getsource(utils._unpack_saved_dict).replace('2**30', '2**10')
+    assert '2**10' in source
+    scope = dict(utils.__dict__)
+    exec(source, scope)
+    io._unpack_saved_dict = scope['_unpack_saved_dict']
+    state = {{'small': paddle.ones([3]), 'large': paddle.rand([33, 50]), 'tail': paddle.zeros([2])}}
+    np.savez('sliced.npz', **{{k: v.numpy() for k, v in state.items()}})
+    for protocol in (2, 3):
+        paddle.save(state, f'sliced{{protocol}}.pdparams', protocol=protocol)
+        assert b'large@@.1' in open(f'sliced{{protocol}}.pdparams', 'rb').read()
+"""
+
+
+@pytest.fixture(scope="module")
+def paddle_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of files made by paddle.save, and what they hold as `.npz`."""
+    folder = tmp_path_factory.mktemp("paddle")
+    run("paddle", PADDLE_FILES, folder)
+    return folder
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_reads_paddle_save(paddle_files: Path, protocol: int) -> None:
+    expected = loaded(paddle_files, "state.npz")
+    names = {name: str(value) for name, value in loaded(paddle_files, "names.npz").items()}
+    flat, nested = (read(paddle_files / f"{kind}{protocol}.pdparams") for kind in ("flat", "nested"))
+    assert_same(flat, expected)
     assert flat.name_table == names
     assert any("bfloat16" in note for note in flat.notes)
-    assert_same(nested, loaded(tmp_path))
+    assert_same(nested, expected)
     assert nested.wrapping == ("model",)
     assert nested.name_table == names
-    moments = read(tmp_path / "a.pdopt")
+    moments = read(paddle_files / f"adam{protocol}.pdopt")
     assert any("moment1" in name for name in moments)
     assert any("LR_Scheduler" in note for note in moments.notes)
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
-def test_reads_arrays_that_paddle_cut_into_slices(tmp_path: Path, protocol: int) -> None:
-    run(
-        "paddle",
-        f"""
-        import math
-        import paddle.framework.io_utils as u
-        import paddle.framework.io as io
-        import types
-        # The same code with a smaller limit than 1 GiB.
-        import inspect
-        source = inspect.getsource(u._unpack_saved_dict).replace('2**30', '2**10')
-        assert '2**10' in source
-        scope = dict(u.__dict__); exec(source, scope)
-        io._unpack_saved_dict = scope['_unpack_saved_dict']
-        state = {{'small': paddle.ones([3]), 'large': paddle.rand([33, 50]), 'tail': paddle.zeros([2])}}
-        paddle.save(state, 'a.pdparams', protocol={protocol})
-        raw = open('a.pdparams', 'rb').read()
-        assert b'large@@.1' in raw
-        np.savez('expected.npz', **{{k: v.numpy() for k, v in state.items()}})
-        """,
-        tmp_path,
-    )
-    got, expected = read(tmp_path / "a.pdparams"), loaded(tmp_path)
+def test_reads_arrays_that_paddle_cut_into_slices(paddle_files: Path, protocol: int) -> None:
+    got, expected = read(paddle_files / f"sliced{protocol}.pdparams"), loaded(paddle_files, "sliced.npz")
     assert set(got) == set(expected)
-    for name in expected:
-        np.testing.assert_array_equal(got[name], expected[name])
+    assert_same(got, {name: expected[name] for name in got})
 
 
 def test_paddle_loads_what_is_written(tmp_path: Path) -> None:
@@ -393,7 +400,7 @@ def test_the_safetensors_package_agrees(tmp_path: Path) -> None:
     write(tmp_path / "a.safetensors", arrays, {"arch": "ä test"})
     got = package.load_file(tmp_path / "a.safetensors")
     assert_same(Tensors({name: got[name] for name in arrays}), arrays)
-    package.save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, tmp_path / "b.safetensors", {"k": "v"})
+    package.save_file({k: v.copy(order="C") for k, v in arrays.items()}, tmp_path / "b.safetensors", {"k": "v"})
     back = read(tmp_path / "b.safetensors")
     assert back.metadata == {"k": "v"}
     assert_same(Tensors({name: back[name] for name in arrays}), arrays)

@@ -1,0 +1,50 @@
+# SegParity. `make demo` and `make test` set up what they need; setting up is skipped while it is current.
+#   make setup BACKENDS=torch     one framework alone; everything then works for it
+
+PYTHON   ?= python3.11
+BACKENDS ?= torch paddle mxnet
+VENV     ?= .venv
+
+bin    := $(VENV)/bin
+comma  := ,
+space  := $(subst ,, )
+extras := dev,report,logging,$(subst $(space),$(comma),$(strip $(BACKENDS)))
+stamp  := $(VENV)/.set-up-$(subst $(space),-,$(strip $(BACKENDS)))
+
+.PHONY: setup demo test test-slow lint types format parity bench table clean
+
+setup: $(stamp)
+
+$(stamp): pyproject.toml constraints.txt
+	test -x $(bin)/python || $(PYTHON) -m venv $(VENV)
+	$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(extras)]"
+	# The Cityscapes scripts' metrics need none of the packages that their viewers do.
+	$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps cityscapesscripts pyquaternion
+	rm -f $(VENV)/.set-up-*
+	touch $@
+
+demo: setup
+	$(bin)/python -m parity_tests.demo --backends "$(BACKENDS)"
+
+test: setup
+	$(bin)/python -m pytest
+
+test-slow: setup
+	$(bin)/python -m pytest -m slow
+
+lint: setup
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+
+types: setup
+	$(bin)/mypy
+
+format: setup
+	$(bin)/ruff check --fix .
+	$(bin)/ruff format .
+
+table: setup
+	$(bin)/python -m core.zoo README.md
+
+clean:
+	rm -rf $(VENV) build *.egg-info report runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

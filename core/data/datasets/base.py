@@ -1,0 +1,178 @@
+"""What a data set is: a named list of (picture, label map) with class names and colours."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from core.data.datasets.images import read_image, read_label, values_present
+from core.errors import DataError
+
+IGNORE = 255
+"""The label of pixels that count neither in the loss nor in the metrics, in every data set and everywhere."""
+
+_OUT_OF_RANGE = -1
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture with its labels."""
+
+    image: np.ndarray  # uint8 [H, W, 3], RGB
+    label: np.ndarray | None  # uint8 [H, W]: 0 … num_classes - 1 or 255; None where the set has no labels
+    name: str  # unique within the split, fit for a file name
+
+
+class Dataset(ABC):
+    """A sequence of `Sample`s. Subclasses set the class attributes; instances are cheap to pickle."""
+
+    name: ClassVar[str]
+    classes: ClassVar[tuple[str, ...]]
+    palette: ClassVar[np.ndarray]  # uint8 [C, 3], RGB
+    splits: ClassVar[tuple[str, ...]]
+    ignore_index: ClassVar[int] = IGNORE
+
+    def __init__(self, split: str, root: str | Path | None = None) -> None:
+        if split not in self.splits:
+            raise DataError(f"data set {self.name!r} has no split {split!r} (it has: {', '.join(self.splits)})")
+        self.split = split
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Sample: ...
+
+    @abstractmethod
+    def name_of(self, index: int) -> str:
+        """The sample's name without reading it."""
+
+    def location(self, index: int) -> str:
+        """Where the sample comes from, for error messages: the file, or set, split and name of one that has none."""
+        return f"{self.name}/{self.split}/{self.name_of(index)}"
+
+    def _check_index(self, index: int) -> None:
+        if not 0 <= index < len(self):
+            raise IndexError(f"{self.name}/{self.split} has {len(self)} samples; there is no number {index}")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The files of one sample."""
+
+    name: str
+    image: Path
+    label: Path | None
+
+
+class FileDataset(Dataset):
+    """A data set of files: a picture and a label map each. A subclass lists the pairs.
+
+    Args:
+        split: one of `splits`.
+        root: the data set's folder.
+        require_labels: refuse to open a split in which a picture has no label file. Turn it off for prediction.
+
+    Raises:
+        DataError: the folder or a file is missing, or the split is empty.
+    """
+
+    def __init__(self, split: str, root: str | Path | None = None, *, require_labels: bool = True) -> None:
+        super().__init__(split)
+        if root is None:
+            raise DataError(f"data set {self.name!r} is read from files: say where they are (data.root)")
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise DataError(f"{self.root}: there is no such folder (data.root of data set {self.name!r})")
+        self.require_labels = require_labels
+        self.pairs = self.list_pairs()
+        if not self.pairs:
+            raise DataError(f"{self.root}: split {split!r} of data set {self.name!r} holds no pictures")
+        if require_labels:
+            self._check_labels_exist()
+
+    @abstractmethod
+    def list_pairs(self) -> list[Pair]:
+        """The split's files in their official order. A picture without a label file has `label=None`."""
+
+    def label_table(self, path: Path) -> np.ndarray:
+        """int16 [256]: the class of every stored value, 255 for ignored ones, -1 for values that must not occur."""
+        table = np.full(256, _OUT_OF_RANGE, np.int16)
+        table[: self.num_classes] = np.arange(self.num_classes)
+        table[IGNORE] = IGNORE
+        return table
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Sample:
+        self._check_index(index)
+        pair = self.pairs[index]
+        image = read_image(pair.image)
+        if pair.label is None:
+            return Sample(image, None, pair.name)
+        label = map_label(read_label(pair.label), self.label_table(pair.label), pair.label)
+        check_same_size(image, label, pair.image, pair.label)
+        return Sample(image, label, pair.name)
+
+    def name_of(self, index: int) -> str:
+        return self.pairs[index].name
+
+    def location(self, index: int) -> str:
+        return str(self.pairs[index].image)
+
+    def _check_labels_exist(self) -> None:
+        lacking = [pair.image for pair in self.pairs if pair.label is None]
+        if lacking:
+            shown = ", ".join(str(path) for path in lacking[:5]) + (", …" if len(lacking) > 5 else "")
+            raise DataError(
+                f"{len(lacking)} of {len(self.pairs)} pictures of {self.name}/{self.split} "
+                f"have no label file: {shown}. "
+                f"Training and evaluation need labels; prediction does not."
+            )
+
+
+def map_label(label: np.ndarray, table: np.ndarray, path: str | Path) -> np.ndarray:
+    """Replace stored values by class numbers.
+
+    Args:
+        label: uint8 [H, W] as stored.
+        table: int16 [256] as `FileDataset.label_table` gives.
+        path: the file, for the error.
+
+    Raises:
+        DataError: values occur that the table does not know.
+    """
+    wrong = [int(value) for value in values_present(label) if table[value] == _OUT_OF_RANGE]
+    if wrong:
+        shown = ", ".join(str(value) for value in wrong[:10]) + (", …" if len(wrong) > 10 else "")
+        allowed = _ranges(np.flatnonzero(table != _OUT_OF_RANGE).tolist())
+        raise DataError(f"{path}: label values out of range: {shown}; allowed are {allowed}")
+    return table.astype(np.uint8)[label]
+
+
+def check_same_size(image: np.ndarray, label: np.ndarray, image_path: str | Path, label_path: str | Path) -> None:
+    """Raise DataError unless picture and label map have the same height and width."""
+    if image.shape[:2] != label.shape:
+        height, width = image.shape[:2]
+        raise DataError(
+            f"{label_path}: the label map is {label.shape[1]}x{label.shape[0]} pixels (width x height), "
+            f"but its picture {image_path} is {width}x{height}"
+        )
+
+
+def _ranges(values: list[int]) -> str:
+    """[0, 1, 2, 255] -> "0-2, 255"."""
+    parts: list[list[int]] = []
+    for value in values:
+        if parts and value == parts[-1][1] + 1:
+            parts[-1][1] = value
+        else:
+            parts.append([value, value])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)

@@ -1,0 +1,121 @@
+"""What the backends' loaders read: map-style sequences that give the same arrays to every framework.
+
+A backend wraps these in its framework's own loader, in order and without shuffling: the order is decided here.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.data.datasets.base import Dataset
+from core.data.sampler import epoch_order, sample_generator
+from core.data.transforms import EvalTransform, TrainTransform
+from core.errors import DataError
+
+
+class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
+    """The samples of a whole training run, one after the other, as a sequence.
+
+    Item i is sample `start_iteration * batch_size + i` of the run. Every epoch visits each sample once, in an order
+    of its own; a batch may span two epochs. The transform's randomness depends on (seed, epoch, sample) alone, so the
+    items from an iteration on are the same whether the run was interrupted or not. Items are (image float32 [3, H,
+    W], label int64 [H, W]).
+
+    Args:
+        dataset: must have labels.
+        transform: turns one sample into arrays of one size.
+        seed: the run's seed, not negative.
+        batch_size: samples per iteration, over all devices and accumulation steps.
+        iterations: the last iteration of the run (exclusive).
+        start_iteration: the first iteration to give, for resuming.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        transform: TrainTransform,
+        seed: int,
+        batch_size: int,
+        iterations: int,
+        start_iteration: int = 0,
+    ) -> None:
+        if batch_size < 1 or not 0 <= start_iteration <= iterations or seed < 0:
+            raise DataError(
+                f"batch size {batch_size} must be at least 1, seed {seed} not negative, and the first iteration "
+                f"{start_iteration} between 0 and {iterations}"
+            )
+        self.dataset = dataset
+        self.transform = transform
+        self.seed = seed
+        self.batch_size = batch_size
+        self.iterations = iterations
+        self.start_iteration = start_iteration
+        self._order: tuple[int, np.ndarray] | None = None  # the epoch last asked for and its order
+
+    def __len__(self) -> int:
+        return (self.iterations - self.start_iteration) * self.batch_size
+
+    def __getitem__(self, item: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
+        if not 0 <= item < len(self):
+            raise IndexError(f"item {item} of {len(self)}")
+        epoch, index = self.locate(self.start_iteration * self.batch_size + item)
+        sample = self.dataset[index]
+        if sample.label is None:
+            raise DataError(f"{self.dataset.location(index)}: has no label to train on")
+        try:
+            return self.transform(sample.image, sample.label, sample_generator(self.seed, epoch, index))
+        except Exception as error:
+            raise DataError(f"{self.dataset.location(index)}: {error}") from error
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_order": None}
+
+    def locate(self, position: int) -> tuple[int, int]:
+        """The epoch and the index in the data set of the run's sample number `position`, counted from iteration 0."""
+        epoch, place = divmod(position, len(self.dataset))
+        if self._order is None or self._order[0] != epoch:
+            self._order = (epoch, epoch_order(len(self.dataset), self.seed, epoch))
+        return epoch, int(self._order[1][place])
+
+    def batch_names(self, iteration: int) -> list[str]:
+        """Where the samples of an iteration come from (files, or names), to name a batch in an error."""
+        first = iteration * self.batch_size
+        return [self.dataset.location(self.locate(first + i)[1]) for i in range(self.batch_size)]
+
+
+class EvaluationSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
+    """Every sample of a split once, in order: (image float32 [3, H, W], label int64 [h, w]); sizes may differ."""
+
+    def __init__(self, dataset: Dataset, transform: EvalTransform) -> None:
+        self.dataset = dataset
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
+        sample = self.dataset[index]
+        if sample.label is None:
+            raise DataError(f"{self.dataset.location(index)}: has no label to evaluate against")
+        try:
+            image, label = self.transform(sample.image, sample.label)
+        except Exception as error:
+            raise DataError(f"{self.dataset.location(index)}: {error}") from error
+        assert label is not None
+        return image, label
+
+
+def collate(samples: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Stack samples of one size: images float32 [N, 3, H, W], labels int64 [N, H, W].
+
+    Raises:
+        DataError: the samples differ in size.
+    """
+    for kind, arrays in (("images", [s[0] for s in samples]), ("labels", [s[1] for s in samples])):
+        shapes = {array.shape for array in arrays}
+        if len(shapes) != 1:
+            raise DataError(
+                f"the {kind} of a batch must have one size, these have {sorted(shapes)}: "
+                f"set a crop or a resize, or take batches of 1"
+            )
+    return np.stack([image for image, _ in samples]), np.stack([label for _, label in samples])

@@ -1,0 +1,345 @@
+"""From a picture and its label map to the arrays a network takes.
+
+Pure functions on uint8 pictures [H, W, 3] (RGB) and uint8 labels [H, W], and the two transforms made of them. All
+randomness comes from the generator passed in; only `Generator.random` is drawn from. Nothing here depends on the
+number of threads.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from core.data.datasets.base import IGNORE
+from core.errors import DataError
+
+Size = tuple[int, int]  # height, width
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """y = (x * scale - mean) / std * scale_after per channel, for x in 0..255; channels leave in `channel_order`.
+
+    Args:
+        mean, std: three values each, in `channel_order`.
+        channel_order: "rgb" or "bgr".
+        scale: applied before the mean is taken off, 1/255 for constants on the scale 0..1.
+        scale_after: applied last.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    channel_order: str = "rgb"
+    scale: float = 1.0
+    scale_after: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.channel_order not in ("rgb", "bgr"):
+            raise DataError(f"the channel order must be 'rgb' or 'bgr', not {self.channel_order!r}")
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(value > 0 for value in self.std):
+            raise DataError(f"mean and std take three values, std positive ones: mean={self.mean}, std={self.std}")
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """[H, W, 3] in RGB, uint8 or float32 -> float32 [3, H, W], C-contiguous."""
+        out = np.empty((3, *image.shape[:2]), np.float32)
+        for channel in range(3):
+            plane = image[:, :, channel if self.channel_order == "rgb" else 2 - channel]
+            if plane.dtype == np.uint8:  # 256 possible values: computed once in float64, rounded once
+                np.take(self._apply(np.arange(256), channel).astype(np.float32), plane, out=out[channel])
+            else:
+                out[channel] = self._apply(plane.astype(np.float64), channel)
+        return out
+
+    def undo(self, array: np.ndarray) -> np.ndarray:
+        """float32 [3, H, W] -> uint8 [H, W, 3] in RGB, for showing what a network was given."""
+        planes = [
+            (array[c].astype(np.float64) / self.scale_after * self.std[c] + self.mean[c]) / self.scale for c in range(3)
+        ]
+        if self.channel_order == "bgr":
+            planes.reverse()
+        return np.clip(np.rint(np.stack(planes, axis=-1)), 0, 255).astype(np.uint8)
+
+    def _apply(self, values: np.ndarray, channel: int) -> np.ndarray:
+        return (values * self.scale - self.mean[channel]) / self.std[channel] * self.scale_after
+
+
+NORMALIZATIONS: dict[str, Normalize] = {
+    # torchvision's ImageNet weights, and most of what followed
+    "imagenet": Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "rgb", scale=1 / 255),
+    # Caffe-style: the mean of ImageNet taken off, nothing else (GALD-Net, Fast_Seg)
+    "bgr_mean": Normalize((104.00698793, 116.66876762, 122.67891434), channel_order="bgr"),
+    # ESPNet's published weights: its data loader divides by 255 after the deviation
+    "espnet_camvid": Normalize(
+        (110.33102643430219, 108.40886315470783, 105.03319368755685),
+        (72.12571015416249, 72.69074533734523, 69.90434816160945),
+        "bgr",
+        scale_after=1 / 255,
+    ),
+    "espnet_cityscapes": Normalize(
+        (72.3923111, 82.90893555, 73.15840149), (45.3192215, 46.15289307, 44.91483307), "bgr", scale_after=1 / 255
+    ),
+}
+
+
+def resize_image(image: np.ndarray, size: Size) -> np.ndarray:
+    """Bilinear, half-pixel centres, no anti-aliasing; uint8 or float32 [H, W, 3] -> `size`."""
+    if image.shape[:2] == tuple(size):
+        return image
+    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+
+
+def resize_label(label: np.ndarray, size: Size) -> np.ndarray:
+    """The nearest pixel by half-pixel centres; uint8 [H, W] -> `size`.
+
+    Written out, because OpenCV's INTER_NEAREST takes the pixel at the upper left corner instead: half a pixel off the
+    picture.
+    """
+    if label.shape == tuple(size):
+        return label
+    rows, columns = (_nearest(label.shape[axis], size[axis]) for axis in (0, 1))
+    return label[rows[:, None], columns]
+
+
+def _nearest(source: int, target: int) -> np.ndarray:
+    return (2 * np.arange(target) + 1) * source // (2 * target)
+
+
+def scaled_size(size: Size, scale: float) -> Size:
+    """`size` times `scale`, rounded half up, at least one pixel."""
+    return max(1, int(size[0] * scale + 0.5)), max(1, int(size[1] * scale + 0.5))
+
+
+def draw_scale(rng: np.random.Generator, scale: Sequence[float], scales: Sequence[float] = ()) -> float:
+    """One of `scales` if there are any, else uniform in [scale[0], scale[1]]."""
+    u = rng.random()
+    if scales:
+        return float(scales[int(u * len(scales))])
+    return float(scale[0] + (scale[1] - scale[0]) * u)
+
+
+def draw_window(size: Size, crop: Size, rng: np.random.Generator) -> tuple[slice, slice]:
+    """A window of `crop` (or of the whole extent, where the picture is smaller) at a uniformly drawn place."""
+    spans = []
+    for extent, wanted in zip(size, crop, strict=True):
+        start = int(rng.random() * (max(extent - wanted, 0) + 1))
+        spans.append(slice(start, min(start + wanted, extent)))
+    return spans[0], spans[1]
+
+
+def largest_share(label: np.ndarray) -> float:
+    """The share of the most frequent class among the pixels that are not ignored; 1 if all are ignored."""
+    counts = np.bincount(label.ravel(), minlength=256)[:IGNORE]
+    total = int(counts.sum())
+    return float(counts.max()) / total if total else 1.0
+
+
+def choose_window(
+    label: np.ndarray, crop: Size, rng: np.random.Generator, cat_max_ratio: float | None = None, tries: int = 10
+) -> tuple[slice, slice]:
+    """Draw a crop window, again while one class fills `cat_max_ratio` of it or more; the last of `tries` stands."""
+    window = draw_window((label.shape[0], label.shape[1]), crop, rng)
+    if cat_max_ratio is None:
+        return window
+    for _ in range(tries - 1):
+        if largest_share(label[window]) < cat_max_ratio:
+            break
+        window = draw_window((label.shape[0], label.shape[1]), crop, rng)
+    return window
+
+
+def pad_image(image: np.ndarray, size: Size) -> np.ndarray:
+    """Zeros below and to the right of a normalised picture [3, H, W]: the mean colour."""
+    out = np.zeros((image.shape[0], *size), image.dtype)
+    out[:, : image.shape[1], : image.shape[2]] = image
+    return out
+
+
+def pad_label(label: np.ndarray, size: Size) -> np.ndarray:
+    """Ignored pixels below and to the right of a label map [H, W]."""
+    out = np.full(size, IGNORE, label.dtype)
+    out[: label.shape[0], : label.shape[1]] = label
+    return out
+
+
+def jitter_colors(
+    image: np.ndarray,
+    rng: np.random.Generator,
+    brightness: float = 0.0,
+    contrast: float = 0.0,
+    saturation: float = 0.0,
+    hue: float = 0.0,
+    probability: float = 0.5,
+) -> np.ndarray:
+    """The photometric distortion of SSD (Liu et al., ECCV 2016, section 2.2), each part with `probability`.
+
+    Args:
+        image: uint8 [H, W, 3], RGB.
+        brightness: the largest shift, as a share of the range 0..255 (SSD: 0.125).
+        contrast, saturation: the factor is drawn from 1 ± this (SSD: 0.5).
+        hue: the largest turn, as a share of the full circle (SSD: 0.1).
+
+    Contrast comes before or after saturation and hue with even odds, as in the paper's implementation. Nine numbers are
+    drawn in any case, so that one part's setting does not change what another draws.
+    """
+    u = rng.random(9)
+    on = u[:5] < probability
+    offset = (2 * u[5] - 1) * brightness * 255 if on[0] else 0.0
+    factor = 1 + (2 * u[6] - 1) * contrast if on[1] else 1.0
+    ramp = np.arange(256) + offset
+    if u[4] < 0.5:
+        image = _map_values(image, ramp * factor)
+        return _shift_hue_saturation(image, u, on, saturation, hue)
+    image = _map_values(image, ramp)
+    image = _shift_hue_saturation(image, u, on, saturation, hue)
+    return _map_values(image, np.arange(256) * factor)
+
+
+def _shift_hue_saturation(
+    image: np.ndarray, u: np.ndarray, on: np.ndarray, saturation: float, hue: float
+) -> np.ndarray:
+    factor = 1 + (2 * u[7] - 1) * saturation if on[2] else 1.0
+    turn = round((2 * u[8] - 1) * hue * 180) if on[3] else 0  # OpenCV counts hue in steps of 2 degrees
+    if factor == 1.0 and turn == 0:
+        return image
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+    table = np.empty((1, 256, 3), np.uint8)
+    table[0, :, 0] = (np.arange(256) + turn) % 180
+    table[0, :, 1] = np.clip(np.rint(np.arange(256) * factor), 0, 255)
+    table[0, :, 2] = np.arange(256)
+    return cv2.cvtColor(cv2.LUT(hsv, table), cv2.COLOR_HSV2RGB)
+
+
+def _map_values(image: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Replace each of the 256 values, rounded and clipped to uint8."""
+    if np.array_equal(values, np.arange(256)):
+        return image
+    return cv2.LUT(image, np.clip(np.rint(values), 0, 255).astype(np.uint8))
+
+
+def blur_image(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur with a deviation of `sigma` pixels; borders reflect."""
+    if sigma <= 0:
+        return image
+    return cv2.GaussianBlur(image, (0, 0), sigmaX=sigma, sigmaY=sigma, borderType=cv2.BORDER_REFLECT_101)
+
+
+class TrainTransform:
+    """Resize, scale, crop, flip, colours, blur, normalise, pad: in this order, each optional but the crop.
+
+    Args:
+        crop: height and width of what comes out.
+        scale: the random scale is uniform in [lo, hi]; (1, 1) for none.
+        scales: draw the scale from this list instead.
+        resize: first bring the whole picture to this height and width.
+        cat_max_ratio: draw the crop again (up to ten times) while one class has this share of its labelled
+            pixels; None for never.
+        flip: probability of a horizontal flip.
+        brightness, contrast, saturation, hue: see `jitter_colors`; 0 for none.
+        jitter_probability: probability of each of these four.
+        blur: probability of a Gaussian blur, its deviation uniform in `blur_sigma` pixels.
+        normalize: a key of `NORMALIZATIONS`, or a `Normalize`.
+    """
+
+    def __init__(
+        self,
+        crop: Size,
+        scale: tuple[float, float] = (0.5, 2.0),
+        scales: tuple[float, ...] = (),
+        resize: Size | None = None,
+        cat_max_ratio: float | None = None,
+        flip: float = 0.5,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        saturation: float = 0.0,
+        hue: float = 0.0,
+        jitter_probability: float = 0.5,
+        blur: float = 0.0,
+        blur_sigma: tuple[float, float] = (0.1, 1.5),
+        normalize: str | Normalize = "imagenet",
+    ) -> None:
+        _check_size("crop", crop)
+        _check_size("resize", resize)
+        if min(*scale, *scales) <= 0 or scale[0] > scale[1]:
+            raise DataError(f"scales must be positive and in order: scale={tuple(scale)}, scales={tuple(scales)}")
+        if cat_max_ratio is not None and not 0 < cat_max_ratio <= 1:
+            raise DataError(f"cat_max_ratio must lie in (0, 1], not {cat_max_ratio}")
+        for name, share in (("flip", flip), ("jitter_probability", jitter_probability), ("blur", blur)):
+            if not 0 <= share <= 1:
+                raise DataError(f"{name} is a probability, not {share}")
+        self.crop = (crop[0], crop[1])
+        self.scale = scale
+        self.scales = scales
+        self.resize = resize
+        self.cat_max_ratio = cat_max_ratio
+        self.flip = flip
+        self.jitter = (brightness, contrast, saturation, hue, jitter_probability)
+        self.blur = blur
+        self.blur_sigma = blur_sigma
+        self.normalize = find_normalization(normalize)
+
+    def __call__(self, image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """uint8 [h, w, 3] and uint8 [h, w] -> float32 [3, H, W] and int64 [H, W], with (H, W) = `crop`."""
+        if self.resize is not None:
+            image, label = resize_image(image, self.resize), resize_label(label, self.resize)
+        size = scaled_size((label.shape[0], label.shape[1]), draw_scale(rng, self.scale, self.scales))
+        image, label = resize_image(image, size), resize_label(label, size)
+        window = choose_window(label, self.crop, rng, self.cat_max_ratio)
+        image, label = image[window], label[window]
+        if rng.random() < self.flip:
+            image, label = image[:, ::-1], label[:, ::-1]
+        image = np.ascontiguousarray(image)
+        if any(self.jitter[:4]):
+            image = jitter_colors(image, rng, *self.jitter)
+        if self.blur > 0:
+            u = rng.random(2)
+            if u[0] < self.blur:
+                image = blur_image(image, self.blur_sigma[0] + (self.blur_sigma[1] - self.blur_sigma[0]) * u[1])
+        return pad_image(self.normalize(image), self.crop), pad_label(label, self.crop).astype(np.int64)
+
+
+class EvalTransform:
+    """Resize (if asked) and normalise. The label keeps its size unless `resize_labels`: metrics count original pixels.
+
+    Args:
+        resize: bring the picture to this height and width.
+        resize_labels: bring the label map there too (nearest pixel), for protocols that measure at the network's size.
+        resize_float: interpolate in float32 instead of uint8, so that nothing is rounded in between; this equals an
+            original that normalises first and resizes then (ESPNet on Cityscapes).
+        normalize: a key of `NORMALIZATIONS`, or a `Normalize`.
+    """
+
+    def __init__(
+        self,
+        resize: Size | None = None,
+        resize_labels: bool = False,
+        resize_float: bool = False,
+        normalize: str | Normalize = "imagenet",
+    ) -> None:
+        _check_size("resize", resize)
+        self.resize = resize
+        self.resize_labels = resize_labels
+        self.resize_float = resize_float
+        self.normalize = find_normalization(normalize)
+
+    def __call__(self, image: np.ndarray, label: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """uint8 [h, w, 3] and uint8 [h, w] (or None) -> float32 [3, H, W] and int64 label (or None)."""
+        if self.resize is not None:
+            image = resize_image(image.astype(np.float32) if self.resize_float else image, self.resize)
+            if label is not None and self.resize_labels:
+                label = resize_label(label, self.resize)
+        return self.normalize(image), None if label is None else label.astype(np.int64)
+
+
+def find_normalization(normalize: str | Normalize) -> Normalize:
+    """The preset of this name, or the argument itself if it is a `Normalize`."""
+    if isinstance(normalize, Normalize):
+        return normalize
+    if normalize not in NORMALIZATIONS:
+        raise DataError(f"there is no normalisation {normalize!r} (there are: {', '.join(NORMALIZATIONS)})")
+    return NORMALIZATIONS[normalize]
+
+
+def _check_size(name: str, size: Size | None) -> None:
+    if size is not None and (len(size) != 2 or min(size) < 1):
+        raise DataError(f"{name} must be a height and a width of at least 1 pixel, not {tuple(size)}")

@@ -1,0 +1,135 @@
+"""Specs and their inventories: published counts, names, errors."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from core.arch import ARCHITECTURES, PRESETS, build
+from core.arch.layers import PyramidSpec
+from core.arch.parameters import check_state, count
+from core.arch.resnet import ResNetSpec
+from core.errors import ConfigError, SpecError, WeightsError
+from core.initialize import initial_state
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_parameter_count_is_the_published_one(name: str) -> None:
+    preset = PRESETS[name]
+    spec = build(name, None, preset.published_at)
+    if preset.published_parameters is None:
+        assert spec.parameter_count() > 0
+        return
+    digits = len(str(preset.published_parameters).split(".")[1])
+    assert spec.parameter_count() / 1e6 == pytest.approx(preset.published_parameters, abs=1.01 * 0.5 * 10**-digits)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_inventory_is_sound(name: str) -> None:
+    parameters = PRESETS[name].spec.parameters()
+    names = [parameter.name for parameter in parameters]
+    assert len(set(names)) == len(names)
+    assert all(side > 0 for parameter in parameters for side in parameter.shape)
+    assert count(parameters, buffers=True) >= count(parameters)
+
+
+def test_every_architecture_has_a_tiny_preset() -> None:
+    tiny = {PRESETS[name].spec.arch for name in PRESETS if name.endswith("_tiny")}
+    assert tiny == set(ARCHITECTURES)
+    assert all(PRESETS[n].spec.parameter_count() < 500_000 for n in PRESETS if n.endswith("_tiny"))
+
+
+def test_number_of_classes_changes_classifiers_alone() -> None:
+    few, many = (build("pspnet_resnet50_gald", classes).parameters() for classes in (11, 19))
+    changed = {a.name for a, b in zip(few, many) if a.shape != b.shape}
+    assert changed == {f"{head}.classifier.{leaf}" for head in ("head", "auxiliary.0") for leaf in ("weight", "bias")}
+
+
+def test_for_inference_drops_auxiliary_heads() -> None:
+    spec = build("pspnet_resnet50_gald")
+    names = {p.name for p in spec.for_inference().parameters()}
+    dropped = {p.name for p in spec.parameters()} - names
+    assert dropped
+    assert all(name.startswith("auxiliary.") for name in dropped)
+
+
+def test_without_dropout_reaches_every_dropout() -> None:
+    spec = build("setr_pup_mxnetseg").without_dropout()
+    assert spec.backbone.dropout.p == 0  # type: ignore[attr-defined]
+    assert all(head.dropout.p == 0 for head in spec.auxiliary)
+
+
+@pytest.mark.parametrize(
+    ("options", "layer3", "layer4"),
+    [
+        ({"first_block": "stage"}, [2] * 6, [4, 4, 4]),  # GALD-Net's PSPNet
+        ({"first_block": "stage", "multi_grid": (1, 2, 4)}, [2] * 6, [4, 8, 16]),  # GALD-Net's DualSeg
+        ({"first_block": "previous"}, [1, 2, 2, 2, 2, 2], [2, 4, 4]),  # MXNetSeg, mmseg
+        ({"first_block": "previous", "multi_grid": (1, 2, 4)}, [1, 2, 2, 2, 2, 2], [2, 4, 8]),  # SemSegPaddle
+        ({"output_stride": 16, "first_block": "stage"}, [1] * 6, [2, 2, 2]),
+        ({"output_stride": 32}, [1] * 6, [1, 1, 1]),
+    ],
+)
+def test_dilations_of_the_originals(options: dict, layer3: list[int], layer4: list[int]) -> None:
+    stages = ResNetSpec(depth=50, **options).stages()
+    assert [block.dilation for block in stages[2]] == layer3
+    assert [block.dilation for block in stages[3]] == layer4
+
+
+@pytest.mark.parametrize(("ceil", "expected"), [(True, 33), (False, 32)])
+def test_map_size_of_the_ceil_mode_stem(ceil: bool, expected: int) -> None:
+    assert ResNetSpec(stem_pool_ceil=ceil).map_size(256) == expected
+
+
+def test_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"pspnet_resnet50_gold.*pspnet_resnet50_gald"):
+        build("pspnet_resnet50_gold")
+
+
+def test_unknown_override_names_path_and_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"overrides\.backbone\.dept'.*'depth'"):
+        build("pspnet_resnet50_gald", overrides={"backbone": {"dept": 18}})
+
+
+@pytest.mark.parametrize(
+    ("name", "height", "width", "message"),
+    [
+        ("espnet_p2_q8", 100, 96, r"multiples of 8.*nearest to 100 is 96|104"),
+        ("setr_naive_mxnetseg", 120, 128, r"multiples of 16"),
+        ("pspnet_resnet50_semsegpaddle", 48, 48, r"strided pooling"),
+        ("fast_scnn", 16, 64, r"at least 32"),
+    ],
+)
+def test_input_size_the_network_cannot_take(name: str, height: int, width: int, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        build(name).check_input(height, width)
+
+
+def test_batch_of_one_is_refused_where_batch_norm_sees_one_value() -> None:
+    with pytest.raises(SpecError, match="at least 2"):
+        build("pspnet_resnet50_gald").check_batch(1, 256, 256)
+
+
+def test_strided_pooling_covers_published_sizes() -> None:
+    spec = PyramidSpec(pooling="strided")
+    assert spec.covers(96)
+    assert spec.covers(16)
+    assert not spec.covers(6)
+
+
+def test_check_state_lists_what_does_not_fit() -> None:
+    spec = build("fast_scnn_tiny")
+    state = initial_state(spec.parameters(), 0)
+    removed = state.pop("head.classifier.bias")
+    state["head.classifier.offset"] = removed
+    state["detail.0.conv.weight"] = state["detail.0.conv.weight"][:1]
+    with pytest.raises(WeightsError) as error:
+        check_state(spec.parameters(), state)
+    for part in ("missing: head.classifier.bias", "unexpected: head.classifier.offset", "shape: detail.0.conv.weight"):
+        assert part in str(error.value)
+
+
+def test_specs_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        build("fast_scnn").num_classes = 3  # type: ignore[misc]
