@@ -33,7 +33,7 @@ def prediction_job(arguments: argparse.Namespace, backend: str, predictor_type: 
     pictures, videos = find_inputs(arguments.inputs)
     names = output_names(pictures)
     dataset = DATASETS[config.data.dataset]
-    spec = config.spec(dataset.num_classes).for_inference()
+    spec = config.spec(len(dataset.classes)).for_inference()
     loaded = load_weights(weights, spec, origin=arguments.origin)
     print(loaded.summary(), file=sys.stderr)
     segment = _segmenter(config, predictor_type(spec, loaded.state, arguments.device))

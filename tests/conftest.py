@@ -1,14 +1,25 @@
-"""Fixtures for all tests."""
+"""Options and fixtures for all tests.
+
+The tests of tests/backends import a framework, and one process holds one framework: they run with `--backend NAME`.
+Without it they are left to tests/test_backends.py, which starts a pytest of its own for each backend.
+"""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-# Real pictures, published weights and golden vectors live beside the repository and are not part of it.
-SHARED = Path(os.environ.get("SEGPARITY_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+from tests.shared_paths import SHARED
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--backend", choices=("torch", "paddle", "mxnet"), help="run tests/backends with this framework")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    needs_backend = collection_path.name == "backends" and collection_path.parent.name == "tests"
+    return True if needs_backend and config.getoption("--backend") is None else None
 
 
 @pytest.fixture(scope="session")

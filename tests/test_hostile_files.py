@@ -1,24 +1,24 @@
-"""Hostile and damaged weight files: refused with a message that says why, within bounds of time and memory, running nothing."""
+"""Hostile and damaged weight files: refused with a message that says why, in bounded time and memory; nothing runs."""
 
 from __future__ import annotations
 
 import os
+import pickle
+import re
 import threading
 import time
 import tracemalloc
 from pathlib import Path
 
-import hostile_files
 import numpy as np
 import pytest
 
 from core.errors import WeightsError
+from tests import hostile_files
 from weights_convert import formats
 from weights_convert.formats import Limits, Tensors, check_finite, detect, read, write
 
-SMALL = (
-    128 << 20
-)  # bytes of memory that refusing a file of at most 8 MB may take, with Python's overhead for small objects
+FIXED, MULTIPLE = 24 << 20, 16  # refusing a file of n bytes may take FIXED + MULTIPLE * n bytes of memory
 TABLES = ("PICKLES", "ARRAYS", "TORCH", "ZIPS", "SAFETENSORS", "PARAMS")
 
 
@@ -40,7 +40,7 @@ def test_every_hostile_file_is_refused(
             wrong.append(f"{path.name}: was read")
         except WeightsError as error:
             text = str(error)
-            if not pytest.raises(WeightsError, match=message) or not _matches(message, text):
+            if not re.search(message, text):
                 wrong.append(f"{path.name}: {text} (expected {message!r})")
             if str(path) not in text:
                 wrong.append(f"{path.name}: the message does not name the file: {text}")
@@ -54,16 +54,8 @@ def test_every_hostile_file_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def _matches(pattern: str, text: str) -> bool:
-    import re
-
-    return re.search(pattern, text) is not None
-
-
 def test_the_payloads_are_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python's own unpickler runs them; otherwise the test above would prove nothing."""
-    import pickle
-
     monkeypatch.chdir(tmp_path)
     pickle.loads(hostile_files.PICKLES["os.system"][0])
     assert (tmp_path / hostile_files.SENTINEL).exists()
@@ -71,7 +63,7 @@ def test_the_payloads_are_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_refusing_takes_little_memory(hostile: dict[Path, str], table: str) -> None:
-    kinds = {"PICKLES": ("bare", "zip"), "ARRAYS": ("array",), "TORCH": ("torch",), "ZIPS": ("zipped",)}
+    kinds = {"PICKLES": ("bare",), "ARRAYS": ("array",), "TORCH": ("torch",), "ZIPS": ("zipped",)}
     kinds |= {"SAFETENSORS": ("safe",), "PARAMS": ("mxnet",)}
     wrong = []
     tracemalloc.start()
@@ -83,8 +75,9 @@ def test_refusing_takes_little_memory(hostile: dict[Path, str], table: str) -> N
                 with pytest.raises(WeightsError):
                     read(path)
                 peak = tracemalloc.get_traced_memory()[1] - before
-                if peak > SMALL:
-                    wrong.append(f"{path.name} ({path.stat().st_size:,} bytes): {peak / 1e6:.0f} MB")
+                size = path.stat().st_size
+                if peak > FIXED + MULTIPLE * size:
+                    wrong.append(f"{path.name} ({size:,} bytes): {peak / 1e6:.0f} MB")
     finally:
         tracemalloc.stop()
     assert not wrong, "\n".join(wrong)

@@ -58,7 +58,9 @@ def test_depends_on_seed_and_name_only() -> None:
 def test_another_head_leaves_the_backbone_as_it_is() -> None:
     few, many = (initial_state(build("pspnet_tiny", classes).parameters(), 3) for classes in (2, 19))
     for name in few:
-        assert np.array_equal(few[name], many[name]) == (".classifier.weight" not in name and ".classifier.bias" not in name)
+        assert np.array_equal(few[name], many[name]) == (
+            ".classifier.weight" not in name and ".classifier.bias" not in name
+        )
 
 
 def test_transposed_convolutions_count_their_fans_the_other_way() -> None:

@@ -124,7 +124,7 @@ def resize(x: Tensor, size: tuple[int, int] | torch.Size, align_corners: bool) -
 
 
 def strided_pool(x: Tensor, bins: int) -> Tensor:
-    """Mean over bins x bins windows of side // bins + 1, the first cut short in front (SemSegPaddle): [N, C, bins, bins]."""
+    """[N, C, bins, bins]: means over windows of side // bins + 1, the first cut short in front (SemSegPaddle)."""
     kernel = [side // bins + 1 for side in x.shape[2:]]
     pad = [k * bins - side for k, side in zip(kernel, x.shape[2:])]
     sums = F.avg_pool2d(F.pad(x, (pad[1], 0, pad[0], 0)), kernel, divisor_override=1)

@@ -13,7 +13,9 @@ from core.data import IGNORE
 from core.losses import LossConfig
 
 
-def cross_entropy(logits: Tensor, labels: Tensor, divisor: float, class_weights: Sequence[float] | None = None) -> Tensor:
+def cross_entropy(
+    logits: Tensor, labels: Tensor, divisor: float, class_weights: Sequence[float] | None = None
+) -> Tensor:
     """Sum of the (weighted) cross-entropy of [N, C, H, W] at the labelled pixels of [N, H, W], over `divisor`."""
     weight = None if class_weights is None else logits.new_tensor(class_weights)
     return F.cross_entropy(logits, labels, weight, ignore_index=IGNORE, reduction="sum") / divisor
@@ -22,7 +24,7 @@ def cross_entropy(logits: Tensor, labels: Tensor, divisor: float, class_weights:
 def ohem_cross_entropy(
     logits: Tensor, labels: Tensor, threshold: float, min_kept: int, class_weights: Sequence[float] | None = None
 ) -> Tensor:
-    """Mean cross-entropy over the hard pixels: true-class probability at most max(threshold, the min_kept-th smallest)."""
+    """Mean over the hard pixels: true-class probability at most max(threshold, the min_kept-th smallest)."""
     with torch.no_grad():
         valid = labels != IGNORE
         true_class = torch.where(valid, labels, 0).unsqueeze(1)

@@ -63,9 +63,7 @@ class Optimizer:
     def set_state(self, state: Mapping[str, np.ndarray], steps: int) -> None:
         self.steps = steps
         for name, parameter in self.parameters.items():
-            own = {
-                slot: torch.from_numpy(state[f"{slot}.{name}"].copy()).to(parameter.device) for slot in self.slots
-            }
+            own = {slot: torch.from_numpy(state[f"{slot}.{name}"].copy()).to(parameter.device) for slot in self.slots}
             if "exp_avg" in own:
                 own["step"] = torch.tensor(float(steps), dtype=torch.float32)
             self.native.state[parameter] = own

@@ -26,8 +26,8 @@ def get_state(model: nn.Module) -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def set_state(model: nn.Module, state: Mapping[str, np.ndarray]) -> None:
-    """Puts `state` into the model, all or nothing. Raises WeightsError unless names and shapes are exactly the model's."""
+    """Puts `state` into the model, all or nothing. Raises WeightsError unless names and shapes are the model's."""
     check_state(model.spec.parameters(), state)
     own = model.state_dict(keep_vars=True)
     for name, array in state.items():
-        own[name].copy_(torch.from_numpy(np.ascontiguousarray(array)))
+        own[name].copy_(torch.from_numpy(np.array(array)))

@@ -123,6 +123,14 @@ def _mmseg(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
     return dataclasses.replace(base, taps=(6, 12, 18, 24), mla_upsample=4, auxiliary=auxiliary)
 
 
+def _paddleseg_naive() -> SETRSpec:
+    """ViT-Large of 384x384 with the naive head. In the original one auxiliary module is shared by its three taps."""
+    backbone = ViTSpec(image_size=(384, 384), class_token="used", position_resize="bicubic", dropout=NO_DROPOUT)
+    head = FCNHeadSpec(width=256, kernel=1, bias=True, dropout=NO_DROPOUT)
+    auxiliary = tuple(dataclasses.replace(head, tap=f"block{n}") for n in (10, 15, 20))
+    return SETRSpec(backbone=backbone, head=head, auxiliary=auxiliary)
+
+
 def _tiny(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
     backbone = ViTSpec(image_size=(64, 64), width=32, depth=4, heads=2)
     auxiliary = (FCNHeadSpec(tap="block3", width=16, kernel=1, dropout=NO_DROPOUT),)
@@ -132,6 +140,7 @@ def _tiny(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
 
 MXNETSEG = "MXNetSeg, SETR(backbone='vit_large_16', decoder='{}', aux=True)"
 MMSEG = "mmseg 0.19, configs/_base_/models/setr_{}.py"
+PADDLESEG = "PaddleSeg, SegmentationTransformer(ViT_large_patch16_384(), (9, 14, 19, 23), 'naive', align_corners=True)"
 _DECODERS: tuple[Literal["naive", "pup", "mla"], ...] = ("naive", "pup", "mla")
 _COUNTS = {"naive": 304.241, "pup": 308.415, "mla": 309.434}
 _AT_128 = {"backbone": {"image_size": (128, 128)}}
@@ -139,5 +148,6 @@ _AT_128 = {"backbone": {"image_size": (128, 128)}}
 PRESETS = [
     *[Preset(f"setr_{d}_mxnetseg", _mxnetseg(d), PAPER, MXNETSEG.format(d), _COUNTS[d], _AT_128) for d in _DECODERS],
     *[Preset(f"setr_{d}_mmseg", _mmseg(d), PAPER, MMSEG.format(d)) for d in _DECODERS],
+    Preset("setr_naive_paddleseg", _paddleseg_naive(), PAPER, PADDLESEG),
     *[Preset(f"setr_{d}_tiny", _tiny(d), PAPER, "of this project: for tests and demonstrations") for d in _DECODERS],
 ]

@@ -23,10 +23,7 @@ class CoordinateGCN(nn.Module):
         super().__init__()
         width, inner, norm = spec.width, spec.inner, spec.norm
         self.reduce = nn.Sequential(
-            *[
-                ConvNormAct(width, width, 3, norm, stride=2, groups=width, act="none")
-                for _ in range(spec.reductions)
-            ]
+            *[ConvNormAct(width, width, 3, norm, stride=2, groups=width, act="none") for _ in range(spec.reductions)]
         )
         self.key = nn.Conv2d(width, inner, 1)
         self.value = nn.Conv2d(width, inner, 1)

@@ -118,9 +118,7 @@ class FastSCNN(nn.Module):
         self.fusion = Fusion(spec)
         self.head = Head(spec)
         self.auxiliary = nn.ModuleList(
-            FCNHead(
-                spec.tap_channels(head.tap), spec.num_classes, head, spec.norm, align_corners=spec.align_corners
-            )
+            FCNHead(spec.tap_channels(head.tap), spec.num_classes, head, spec.norm, align_corners=spec.align_corners)
             for head in spec.auxiliary
         )
 

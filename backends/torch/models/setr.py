@@ -98,9 +98,7 @@ class SETR(nn.Module):
     def features(self, x: Tensor) -> list[Tensor]:
         """The normalised tapped maps [N, C, h, w], shallowest first."""
         grid = [side // self.spec.backbone.patch for side in x.shape[2:]]
-        return [
-            norm(tokens).transpose(1, 2).unflatten(2, grid) for norm, tokens in zip(self.norms, self.backbone(x))
-        ]
+        return [norm(tokens).transpose(1, 2).unflatten(2, grid) for norm, tokens in zip(self.norms, self.backbone(x))]
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         self.spec.check_input(*x.shape[2:])

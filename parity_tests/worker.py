@@ -1,0 +1,125 @@
+"""One backend in a process of its own: `python -m parity_tests.worker NAME`, driven by `parity_tests.client`.
+
+A request is one JSON line on standard input, `{"op": …, "arrays": FILE or null, "out": FILE, …}`; the answer one JSON
+line on standard output, `{"ok": true, …}` or `{"ok": false, "error": …, "kind": …}`. Arrays lie in safetensors files.
+Whatever a framework prints goes to standard error. What an operation needs of the backend is in `backends/<name>/parity.py`.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from core.arch import Spec, build
+from core.errors import SegParityError
+
+Arrays = dict[str, np.ndarray]
+Answer = tuple[dict[str, Any], Arrays]
+
+
+class Worker:
+    """The network at work and the operations on it. Each takes the request and its arrays, and gives fields and arrays."""
+
+    def __init__(self, backend: str) -> None:
+        self.backend = backend
+        self.adapter: ModuleType = importlib.import_module(f"backends.{backend}.parity")
+        self.state_of: ModuleType = importlib.import_module(f"backends.{backend}.state")
+        self.spec: Spec | None = None
+        self.model: Any = None
+
+    def build(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """The network of `preset`, `overrides` and `num_classes`, in `dtype`; `dropout: false` builds it without."""
+        self.free(request, arrays)
+        spec = build(request["preset"], request.get("num_classes"), request.get("overrides"), "request")
+        self.spec = spec if request.get("dropout", True) else spec.without_dropout()
+        self.model = self.adapter.build(self.spec, request.get("dtype", "float32"))
+        return {"framework": self.adapter.version()}, {}
+
+    def load(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """Puts a canonical state into the network."""
+        self.state_of.set_state(self.model, arrays)
+        return {}, {}
+
+    def state(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """The network's canonical state."""
+        return {}, self.state_of.get_state(self.model)
+
+    def forward(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """Logits `out/<i>` of `x`, main head first. `sizes[i]`: resized to that [height, width] by the framework."""
+        logits = self.adapter.forward(self.model, arrays["x"], request["train"])
+        sizes = request.get("sizes") or [None] * len(logits)
+        corners = request.get("align_corners", True)
+        out = {}
+        for i, (array, size) in enumerate(zip(logits, sizes)):
+            out[f"out/{i}"] = array if size is None else self.adapter.resize(array, tuple(size), corners)
+        return {"outputs": len(logits)}, out
+
+    def trace(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """What every named submodule down to `depth` gives for `x`, in the order of computation; then the logits."""
+        found, logits = self.adapter.trace(self.model, arrays["x"], request["train"], request.get("depth", 3))
+        found = {**found, **{f"logits.{i}": array for i, array in enumerate(logits)}}
+        return {"order": list(found)}, found
+
+    def free(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """Lets the network go."""
+        self.model = self.spec = None
+        gc.collect()
+        return {}, {}
+
+
+OPERATIONS = ("build", "load", "state", "forward", "trace", "free")
+
+
+def answer(worker: Worker, request: dict[str, Any]) -> dict[str, Any]:
+    """Carries one request out."""
+    operation = request["op"]
+    if operation not in OPERATIONS:
+        raise ValueError(f"unknown operation {operation!r}: {', '.join(OPERATIONS)}")
+    job: Callable[[dict[str, Any], Arrays], Answer] = getattr(worker, operation)
+    arrays = load_file(request["arrays"]) if request.get("arrays") else {}
+    fields, results = job(request, arrays)
+    if results:
+        save_file({name: np.ascontiguousarray(array) for name, array in results.items()}, request["out"])
+    return {"ok": True, "arrays": request["out"] if results else None, **fields}
+
+
+def _say(channel: IO[str], message: dict[str, Any]) -> None:
+    channel.write(json.dumps(message) + "\n")
+    channel.flush()
+
+
+def serve(backend: str) -> int:
+    channel = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # frameworks print; the channel is ours alone
+    try:
+        worker = Worker(backend)
+    except ImportError as error:
+        missing = f"{type(error).__name__}: {error}"
+        _say(channel, {"ok": False, "kind": "missing", "error": missing})
+        return 1
+    _say(channel, {"ok": True, "backend": backend, "framework": worker.adapter.version()})
+    for line in sys.stdin:
+        try:
+            _say(channel, answer(worker, json.loads(line)))
+        except SegParityError as error:
+            _say(channel, {"ok": False, "kind": type(error).__name__, "error": str(error)})
+        except Exception as error:
+            text = "".join(traceback.format_exception(error))
+            _say(channel, {"ok": False, "kind": "crash", "error": text})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    sys.exit(serve(sys.argv[1]))

@@ -1,0 +1,209 @@
+"""train, eval and predict as a user runs them, on tiny networks and pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from core.checkpoint import RunDirectory, load_checkpoint
+from tests.backends.conftest import ROOT, command, run, settings
+
+
+@pytest.fixture(scope="module")
+def finished(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted run."""
+    directory = tmp_path_factory.mktemp("run") / "finished"
+    run(backend, "train", *settings(), "--run", directory)
+    return directory
+
+
+def test_a_run_leaves_what_it_promises(finished: Path, backend: str) -> None:
+    directory = RunDirectory(finished)
+    records = directory.read_metrics()
+    losses = [record["loss"] for record in records if "loss" in record]
+    assert len(losses) == 8
+    assert all(np.isfinite(losses))
+    assert any("miou" in record for record in records)
+    assert load_checkpoint(directory.last).iteration == 8
+    assert len(list(directory.predictions.glob("*.png"))) == 2
+    assert json.loads((finished / "environment.json").read_text())[0]["backend"] == backend
+    assert not list(finished.glob(".*tmp"))
+
+
+def test_the_loss_falls(backend: str, tmp_path: Path) -> None:
+    run(backend, "train", *settings(train__iterations="40", optimizer__lr="0.1"), "--run", tmp_path / "run")
+    losses = [r["loss"] for r in RunDirectory(tmp_path / "run").read_metrics() if "loss" in r]
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:3])
+
+
+def test_killed_and_resumed_is_bit_identical(finished: Path, backend: str, tmp_path: Path) -> None:
+    """SIGKILL at a random moment, more than once; weights, optimizer and metrics end as if nothing had happened."""
+    directory = tmp_path / "killed"
+    first = [*settings(), "--run", directory]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for attempt in range(2):
+        arguments = first if attempt == 0 else ["--run", directory, "--resume"]
+        process = subprocess.Popen(
+            command(backend, "train", *arguments), cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("iteration"):
+                break
+        time.sleep(random.uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    run(backend, "train", "--run", directory, "--resume")
+    whole, resumed = (load_checkpoint(RunDirectory(path).last) for path in (finished, directory))
+    assert whole.iteration == resumed.iteration == 8
+    for name, value in whole.weights.items():
+        assert np.array_equal(value, resumed.weights[name]), name
+    for name, value in whole.optimizer.items():
+        assert np.array_equal(value, resumed.optimizer[name]), name
+    assert RunDirectory(finished).read_metrics() == RunDirectory(directory).read_metrics()
+
+
+def test_workers_change_nothing(finished: Path, backend: str, tmp_path: Path) -> None:
+    run(backend, "train", *settings(data__workers="2"), "--run", tmp_path / "run")
+    expected, got = (load_file(RunDirectory(path).last) for path in (finished, tmp_path / "run"))
+    assert all(np.array_equal(expected[name], got[name]) for name in expected)
+
+
+def test_accumulation_has_the_same_first_loss(finished: Path, backend: str, tmp_path: Path) -> None:
+    """Batch norm sees other batches, so only an architecture's first loss is close, not equal."""
+    run(backend, "train", *settings(train__accumulation="2", train__iterations="1"), "--run", tmp_path / "run")
+    expected, got = (RunDirectory(path).read_metrics()[0]["loss"] for path in (finished, tmp_path / "run"))
+    assert got == pytest.approx(expected, rel=0.05)
+
+
+def test_an_existing_run_is_not_replaced_unasked(finished: Path, backend: str) -> None:
+    before = (finished / "last.safetensors").read_bytes()
+    result = run(backend, "train", *settings(), "--run", finished, expect=2)
+    assert "already holds a run" in result.stderr
+    assert (finished / "last.safetensors").read_bytes() == before
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_batch(backend: str, tmp_path: Path) -> None:
+    result = run(
+        backend, "train", *settings(optimizer__lr="1e30", train__iterations="20"), "--run", tmp_path / "run", expect=2
+    )
+    assert "the loss of iteration" in result.stderr
+    assert "roadscape/train/" in result.stderr
+    state = load_file(tmp_path / "run" / "last.safetensors") if (tmp_path / "run" / "last.safetensors").exists() else {}
+    assert all(name for name in state)
+
+
+def test_fine_tuning_leaves_classifiers_of_another_class_count_out(
+    finished: Path, backend: str, tmp_path: Path
+) -> None:
+    result = run(
+        backend,
+        "train",
+        *settings(model__num_classes="15", train__iterations="1"),
+        *("--weights", finished / "best.safetensors", "--run", tmp_path / "run"),
+    )
+    assert "head.classifier.weight" in result.stderr
+    tuned = load_file(tmp_path / "run" / "last.safetensors")
+    assert tuned["head.classifier.weight"].shape[0] == 15
+
+
+def test_weights_that_do_not_fit_are_refused_with_names(finished: Path, backend: str, tmp_path: Path) -> None:
+    state = load_file(finished / "best.safetensors")
+    del state["context.out.conv.weight"]
+    save_file(state, tmp_path / "broken.safetensors")
+    result = run(
+        backend,
+        "eval",
+        *settings(),
+        "--weights",
+        tmp_path / "broken.safetensors",
+        "--cfg",
+        finished / "config.yaml",
+        expect=2,
+    )
+    assert "context.out.conv.weight" in result.stderr
+
+
+def test_eval_reports_metrics_and_protocol(finished: Path, backend: str, tmp_path: Path) -> None:
+    result = run(backend, "eval", "--run", finished, "--json", tmp_path / "scores.json", "--save", tmp_path / "labels")
+    report = json.loads((tmp_path / "scores.json").read_text())
+    assert "frequency-weighted IoU" in result.stdout
+    assert report["pictures"] == 3
+    assert report["protocol"]["protocol"]["scales"] == [1.0]
+    assert 0 <= report["metrics"]["mean_iou"] <= 1
+    assert len(list((tmp_path / "labels").glob("*.png"))) == 3
+    best = max(r["miou"] for r in RunDirectory(finished).read_metrics() if "miou" in r)
+    assert report["metrics"]["mean_iou"] == pytest.approx(best, abs=1e-12)
+
+
+def test_eval_with_windows_scales_and_flip(finished: Path, backend: str, tmp_path: Path) -> None:
+    protocol = [
+        "evaluation.window=[64, 64]",
+        "evaluation.stride=0.5",
+        "evaluation.scales=[1.0, 1.25]",
+        "evaluation.flip=true",
+    ]
+    overrides = [part for text in protocol for part in ("--set", text)]
+    run(backend, "eval", "--run", finished, *overrides, "--json", tmp_path / "scores.json")
+    assert json.loads((tmp_path / "scores.json").read_text())["protocol"]["protocol"]["flip"] is True
+
+
+def test_predict_writes_labels_colours_and_overlays(finished: Path, backend: str, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (80, 100, 3), dtype=np.uint8)
+    cv2.imwrite(str(pictures / "a.png"), noise)
+    cv2.imwrite(str(pictures / "b.jpg"), noise)
+    video = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 5, (96, 64))
+    for _ in range(3):
+        video.write(noise[:64, :96])
+    video.release()
+    run(backend, "predict", "--run", finished, pictures, tmp_path / "clip.avi", "--out", tmp_path / "out")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert [f"{stem}_{kind}.png" for stem in "ab" for kind in ("color", "label", "overlay")] == names[:6]
+    assert names[6:] == [*(f"clip_{i:06d}_label.png" for i in range(3)), "clip_overlay.mp4"]
+    labels = cv2.imread(str(tmp_path / "out" / "a_label.png"), cv2.IMREAD_UNCHANGED)
+    assert labels.shape == (80, 100)
+    assert labels.max() < 11
+
+
+def test_predict_from_the_weights_file_alone(finished: Path, backend: str, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((64, 96, 3), np.uint8))
+    run(backend, "predict", "--weights", finished / "best.safetensors", tmp_path / "a.png", "--out", tmp_path / "out")
+    assert (tmp_path / "out" / "a_overlay.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("job", "arguments", "message"),
+    [
+        ("train", ["--set", "train.batchsize=2"], "Did you mean 'batch_size'"),
+        ("train", ["--set", "data.dataset=camvid"], "data.root"),
+        ("train", ["--device", "gpu:9"], "GPU"),
+        ("train", ["--resume", "--run", "nowhere"], "holds no run"),
+        ("eval", ["--weights", "nowhere.safetensors"], "nowhere.safetensors"),
+        ("predict", ["nowhere.png", "--out", "o", "--run", "nowhere"], "holds no run"),
+    ],
+)
+def test_mistakes_are_one_line(job: str, arguments: list[str], message: str, backend: str, tmp_path: Path) -> None:
+    extra = ["--run", tmp_path / "run"] if job == "train" and "--run" not in arguments else []
+    result = run(backend, job, *arguments, *extra, expect=2)
+    assert result.stderr.startswith("error: ") or "\nerror: " in result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_help_is_worth_reading(backend: str) -> None:
+    text = run(backend, "train", "--help").stdout
+    for option in ("--cfg", "--set", "--resume", "--weights", "--device", "runs/<cfg name>"):
+        assert option in text
