@@ -59,7 +59,7 @@ def progress(items: Iterable[T], title: str, total: int | None = None) -> Iterat
 def label_map(image: np.ndarray, predictor: Predictor, protocol: core.inference.Protocol) -> np.ndarray:
     """The predicted classes uint8 [H, W] of a normalised picture float32 [3, H, W], at the protocol's output size."""
     if protocol.is_plain:
-        return predictor.labels(image[None], image.shape[1:])[0]
+        return predictor.labels(image[None], (image.shape[1], image.shape[2]))[0]
     return core.inference.segment(image, protocol, predictor.logits)
 
 
@@ -96,7 +96,7 @@ def evaluate(
     for index, (image, label) in enumerate(progress(samples, f"eval {dataset.split}", count)):
         prediction = label_map(image, predictor, protocol)
         label = label.astype(np.uint8)
-        confusion.update(resize_label(label, prediction.shape), prediction)
+        confusion.update(resize_label(label, (prediction.shape[0], prediction.shape[1])), prediction)
         if keep is not None:
             keep(index, label, prediction)
     return Evaluation(confusion.scores(metrics.absent, metrics.mean_over), count)

@@ -129,7 +129,7 @@ def _predict_video(path: Path, folder: Path, segment: Segment, palette: np.ndarr
         if writer is None:
             size = (picture.shape[1], picture.shape[0])
             writer = cv2.VideoWriter(
-                str(folder / f"{path.stem}_overlay.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), rate, size
+                str(folder / f"{path.stem}_overlay.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), rate, size
             )
         writer.write(cv2.cvtColor(overlay(picture, labels, palette, alpha), cv2.COLOR_RGB2BGR))
         write_png(str(folder / f"{path.stem}_{number:06d}_label.png"), labels)

@@ -20,7 +20,7 @@ from core.errors import WeightsError
 from tests import hostile_files
 from weights_convert.formats import FORMATS, Limits
 
-QUICK, LONG = 400, 20_000
+QUICK, LONG = 300, 10_000
 LIMITS = Limits()
 UNCHECKED = Limits(verify_checksums=False)  # lets flipped bits in records pass, to reach what lies behind
 
