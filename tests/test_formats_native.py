@@ -106,6 +106,10 @@ TORCH_FILES = """
         torch.save(root, name + '.zip.pth')
         torch.save(root, name + '.legacy.pth', _use_new_zipfile_serialization=False)
 
+    torch.serialization.set_crc32_options(False)
+    torch.save(state, 'unchecked.zip.pth')
+    torch.serialization.set_crc32_options(True)
+
     w = torch.randn(50, 40)
     torch.save({'a': w, 'tied': w, 'view': w[10:20].t()}, 'shared.pth')
 
@@ -144,6 +148,13 @@ def test_reads_torch_save(torch_files: Path, container: str, root: str, wrapping
     assert got.wrapping == wrapping
     assert any("bfloat16" in note for note in got.notes)
     assert any("left out" in note for note in got.notes) == bool(wrapping)
+
+
+def test_reads_files_saved_without_checksums(torch_files: Path) -> None:
+    got = read(torch_files / "unchecked.zip.pth")
+    assert_same(got, loaded(torch_files, "state.npz"))
+    assert any("checksum" in note for note in got.notes)
+    assert not any("checksum" in note for note in read(torch_files / "flat.zip.pth").notes)
 
 
 def test_reads_shared_storages_as_one_memory(torch_files: Path, tmp_path: Path) -> None:

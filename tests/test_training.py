@@ -132,7 +132,9 @@ def test_accumulation_gives_the_parts_of_the_same_batch(tmp_path: Path) -> None:
             parts.append(self.parts)
             super().update(lr)
 
-    assert train(*settings("train.batch_size=4", "train.accumulation=2"), "--run", tmp_path / "a", learner=Counting) == 0
+    assert (
+        train(*settings("train.batch_size=4", "train.accumulation=2"), "--run", tmp_path / "a", learner=Counting) == 0
+    )
     assert train(*settings("train.batch_size=4"), "--run", tmp_path / "b") == 0
     assert parts == [2] * 7
     first, second = (RunDirectory(tmp_path / name).read_metrics() for name in "ab")
