@@ -1,0 +1,233 @@
+"""Reading and writing weight files with numpy alone: `.safetensors`, `.pth`/`.pt`, `.pdparams`, `.params`.
+
+    tensors = read("model.pth")                    # a mapping: name -> numpy array
+    write("model.safetensors", tensors, {"arch": "…"})
+
+Reading runs no code from the file and copies next to nothing. Every fault is a `core.errors.WeightsError`.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from core.errors import WeightsError
+from weights_convert.formats import mxnet_params, pdparams, safetensors, torch_legacy, torch_zip
+from weights_convert.formats.files import atomic_output, map_file
+from weights_convert.formats.tensors import Limits, Tensors, check_finite
+
+__all__ = ["FORMATS", "Format", "Limits", "Tensors", "check_finite", "detect", "format_of", "read", "write"]
+
+Writer = Callable[[BinaryIO, str, Mapping[str, np.ndarray], Mapping[str, str]], list[str]]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One family of weight files.
+
+    name: as in `Tensors.format`.
+    extensions: the first is the usual one.
+    description: one line for people.
+    loader: the framework's own call that loads what is written.
+    dtypes: numpy type names that can be written.
+    holds_metadata: whether metadata given to `write` is kept.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    description: str
+    loader: str
+    dtypes: tuple[str, ...]
+    holds_metadata: bool
+    read: Callable[[Path, memoryview, Limits], Tensors]
+    write: Writer
+
+
+def _read_torch(path: Path, data: memoryview, limits: Limits) -> Tensors:
+    return (torch_zip if data[:4] == b"PK\x03\x04" else torch_legacy).read(path, data, limits)
+
+
+_ALL = (
+    Format(
+        "safetensors",
+        (".safetensors",),
+        "safetensors, the canonical format",
+        "safetensors.numpy.load_file",
+        tuple(safetensors.WRITABLE),
+        True,
+        safetensors.read,
+        safetensors.write,
+    ),
+    Format(
+        "pth",
+        (".pth", ".pt", ".ckpt"),
+        "a PyTorch state dictionary",
+        "torch.load(weights_only=True)",
+        tuple(torch_zip.WRITABLE),
+        True,
+        _read_torch,
+        torch_zip.write,
+    ),
+    Format(
+        "pdparams",
+        (".pdparams", ".pdopt"),
+        "a Paddle state dictionary",
+        "paddle.load",
+        tuple(pdparams.WRITABLE),
+        False,
+        pdparams.read,
+        pdparams.write,
+    ),
+    Format(
+        "params",
+        (".params",),
+        "an MXNet NDArray list",
+        "mxnet.nd.load",
+        tuple(mxnet_params.WRITABLE),
+        False,
+        mxnet_params.read,
+        mxnet_params.write,
+    ),
+)
+FORMATS: dict[str, Format] = {extension: format_ for format_ in _ALL for extension in format_.extensions}
+_BY_NAME = {format_.name: format_ for format_ in _ALL}
+
+
+def read(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Tensors:
+    """Read a weight file of any of the formats, recognised by its content.
+
+    Args:
+        path: the file.
+        limits: what the file may claim; the defaults suit untrusted files.
+
+    Raises:
+        WeightsError: if the file is missing, of no known format, cut, damaged, hostile, or named like another format.
+    """
+    path, limits = Path(path), limits or Limits()
+    data = map_file(path)
+    content, named = _recognise(data), FORMATS.get(path.suffix.lower())
+    format_ = _agreed(path, data, content, named)
+    if format_ is None:
+        assert content is not None
+        content.read(path, data, limits)  # a hostile file is named as such, rather than as misnamed
+        raise _mismatch(path, content, named)
+    return format_.read(path, data, limits)
+
+
+def detect(path: str | os.PathLike[str]) -> str:
+    """The name of the file's format: by content first, by extension where the content says nothing.
+
+    Raises:
+        WeightsError: if neither tells, or the two disagree.
+    """
+    path = Path(path)
+    data = map_file(path)
+    content, named = _recognise(data), FORMATS.get(path.suffix.lower())
+    format_ = _agreed(path, data, content, named)
+    if format_ is None:
+        assert content is not None
+        raise _mismatch(path, content, named)
+    return format_.name
+
+
+def write(
+    path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
+) -> list[str]:
+    """Write the tensors in the format of the path's extension: completely, or not at all.
+
+    Args:
+        path: the file to make or to replace; it may be the file the tensors were read from.
+        tensors: name -> array. A `Tensors` also brings its metadata, Paddle's parameter names and MXNet's roles.
+        metadata: text by name, instead of that of `tensors`; {} for none.
+
+    Returns:
+        Notes on what the format cannot hold.
+
+    Raises:
+        WeightsError: if the extension is unknown, a tensor does not fit the format, or the disk refuses.
+    """
+    path = Path(path)
+    format_ = format_of(path)
+    if not tensors:
+        raise WeightsError(f"{path}: there is no tensor to write")
+    if metadata is None:
+        metadata = tensors.metadata if isinstance(tensors, Tensors) else {}
+    with atomic_output(path) as file:
+        return format_.write(file, str(path), tensors, metadata)
+
+
+def format_of(path: str | os.PathLike[str]) -> Format:
+    """The format that a path's extension asks for.
+
+    Raises:
+        WeightsError: listing the extensions there are.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise WeightsError(
+            f"{path}: the extension {suffix!r} names no format of weights; there are {', '.join(FORMATS)}"
+        )
+    return FORMATS[suffix]
+
+
+def _recognise(data: memoryview) -> Format | None:
+    """The format the first bytes belong to."""
+    head = bytes(data[:16])
+    if head.startswith(b"PK\x03\x04") or head[2:14] == torch_legacy.MAGIC_BYTES:
+        return _BY_NAME["pth"]
+    if head[:1] == b"\x80" and len(head) > 2 and 2 <= head[1] <= 5:
+        return _BY_NAME["pdparams"]
+    if len(head) >= 9:
+        (number,) = struct.unpack_from("<Q", head)
+        if number == mxnet_params.LIST_MAGIC and head[8:16] == bytes(8):
+            return _BY_NAME["params"]
+        if head[8:9] == b"{":
+            return _BY_NAME["safetensors"]
+    return None
+
+
+def _agreed(path: Path, data: memoryview, content: Format | None, named: Format | None) -> Format | None:
+    """The format on which content and extension agree; None if they do not. One of the two may say nothing."""
+    if content is None and named is None:
+        raise WeightsError(
+            f"{path}: neither the content ({_first_bytes(data)}) nor the extension {path.suffix!r} is "
+            "that of a weight file; "
+            f"known are {', '.join(FORMATS)}"
+        )
+    if content is None:
+        raise WeightsError(
+            f"{path}: not {named.description if named else ''}, as its name says: it begins with {_first_bytes(data)}"
+        )
+    return content if named in (None, content) else None
+
+
+def _mismatch(path: Path, content: Format, named: Format | None) -> WeightsError:
+    expected = named.description if named else "another format"
+    return WeightsError(
+        f"{path}: holds {content.description}, but is named like {expected}; rename it to "
+        f"{content.extensions[0]} if that is meant"
+    )
+
+
+def _first_bytes(data: memoryview) -> str:
+    """What the file begins with, and what that is where people commonly mistake it."""
+    known = {
+        b"\x89HDF": "an HDF5 file",
+        b"\x1f\x8b": "a gzip file; unpack it first",
+        b"PK\x05\x06": "an empty zip archive",
+        b"\x93NUMPY": "a numpy .npy file",
+        b"<": "an HTML page or XML: the download failed",
+        b"version https://git-lfs": "a Git LFS pointer: the file itself was not downloaded",
+        bytes(12): "perhaps the static graph's .pdiparams, a stream without names",
+    }
+    if data[257:262] == b"ustar":
+        return "a tar archive; torch before 0.1.10 wrote such files, load and save it with an old torch"
+    head = bytes(data[:32])
+    hint = next((f" ({text})" for start, text in known.items() if head.startswith(start)), "")
+    return f"{head[:8]!r}{hint}"
