@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from backends.torch import layers
+from backends.torch.losses import segmentation_loss
 from backends.torch.models import build_model
+from backends.torch.optim import Optimizer
+from backends.torch.train import Learner
 from core.arch import Spec
+from core.config import Config
+from core.losses import LossConfig
+from parity_tests.recording import Recorder
 
 
 def version() -> str:
@@ -35,21 +44,57 @@ def resize(logits: np.ndarray, size: tuple[int, int], align_corners: bool) -> np
 
 
 @torch.no_grad()
-def trace(model: nn.Module, x: np.ndarray, train: bool, depth: int) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
-    """What each submodule down to `depth` names gives (where that is one tensor), in order of computation; the logits."""
-    found: dict[str, np.ndarray] = {}
-    handles = [
-        module.register_forward_hook(
-            lambda _, __, output, name=name: (
-                found.update({name: output.numpy().copy()}) if isinstance(output, Tensor) else None
-            )
-        )
-        for name, module in model.named_modules()
-        if name and name.count(".") < depth
-    ]
+def trace(model: nn.Module, x: np.ndarray, train: bool, depth: int, recorder: Recorder) -> list[np.ndarray]:
+    """Tells `recorder` what each submodule down to `depth` names takes and gives; returns the logits."""
+
+    def single(tensors: object) -> np.ndarray | None:
+        tensors = tensors[0] if isinstance(tensors, tuple) and len(tensors) == 1 else tensors
+        return tensors.numpy() if isinstance(tensors, Tensor) else None
+
+    handles = []
+    for name, module in model.named_modules():
+        if name and name.count(".") < depth:
+            enter = partial(lambda name, _, inputs: recorder.enter(name, single(inputs)), name)
+            leave = partial(lambda name, _, __, output: recorder.leave(name, single(output)), name)
+            handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
     try:
-        logits = forward(model, x, train)
+        return forward(model, x, train)
     finally:
         for handle in handles:
             handle.remove()
-    return found, logits
+
+
+def loss(
+    outputs: list[np.ndarray], labels: np.ndarray, config: LossConfig, align_corners: bool, divisor: float
+) -> tuple[float, list[float], list[np.ndarray]]:
+    """The training loss, each head's own, and the gradients at the logits."""
+    logits = [torch.from_numpy(array).requires_grad_() for array in outputs]
+    total, parts = segmentation_loss(
+        logits, torch.from_numpy(labels), config, align_corners=align_corners, divisor=divisor
+    )
+    total.backward()
+    return float(total), [float(part) for part in parts], [array.grad.numpy() for array in logits]
+
+
+def learner(spec: Spec, config: Config, dtype: str) -> Learner:
+    """A Learner on the processor that computes in `dtype`."""
+    made = Learner(spec, config, "cpu")
+    made.model.to(getattr(torch, dtype))
+    made.optimizer = Optimizer(made.model, config.optimizer)
+    return made
+
+
+def gradients(learner: Learner) -> dict[str, np.ndarray]:
+    """By canonical name, of every learnable parameter; zeros where a parameter has none."""
+    return {
+        name: np.zeros(tuple(parameter.shape), parameter.detach().numpy().dtype)
+        if parameter.grad is None
+        else parameter.grad.numpy().copy()
+        for name, parameter in learner.optimizer.parameters.items()
+    }
+
+
+def set_gradients(learner: Learner, given: Mapping[str, np.ndarray]) -> None:
+    """Puts `given` where a backward pass would have left its gradients."""
+    for name, parameter in learner.optimizer.parameters.items():
+        parameter.grad = torch.from_numpy(given[name]).to(parameter.dtype)

@@ -1,0 +1,20 @@
+"""Measure: `python -m backends.mxnet.benchmark --preset pspnet_resnet50_gald --mode train --batch 2 --size 256x256`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from backends.mxnet.inference import Predictor
+from backends.mxnet.train import Learner
+from core.benchmarking import benchmark_job
+from core.cli import benchmark_parser, run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = benchmark_parser("mxnet").parse_args(arguments)
+    return run(lambda parsed: benchmark_job(parsed, "mxnet", Learner, Predictor), options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

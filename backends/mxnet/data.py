@@ -1,0 +1,39 @@
+"""The native loader over the shared samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from mxnet.gluon.data import DataLoader, Dataset
+
+from core.data.pipeline import TrainingSamples, collate
+from core.training import Batch
+
+
+class GluonSamples(Dataset):
+    """TrainingSamples as a map-style Gluon data set."""
+
+    def __init__(self, samples: TrainingSamples) -> None:
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.samples[index]
+
+
+def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
+    """Batches in the order of `samples`, as numpy arrays, the same for any number of workers."""
+    loader = DataLoader(
+        GluonSamples(samples),
+        batch_size=batch_size,
+        shuffle=False,
+        last_batch="keep",
+        batchify_fn=collate,
+        num_workers=workers,
+        pin_memory=False,
+    )
+    for images, labels in loader:
+        yield images, labels

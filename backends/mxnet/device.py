@@ -1,0 +1,22 @@
+"""Devices by the names every backend takes: auto, cpu, gpu, gpu:N."""
+
+from __future__ import annotations
+
+import mxnet as mx
+
+from core.errors import ConfigError
+
+
+def find_device(name: str) -> mx.Context:
+    """Raises ConfigError for an unknown name, or a GPU that is not there."""
+    count = mx.context.num_gpus()
+    if name == "auto":
+        return mx.gpu(0) if count else mx.cpu()
+    if name == "cpu":
+        return mx.cpu()
+    kind, _, index = name.partition(":")
+    if kind not in ("gpu", "cuda") or (index and not index.isdigit()):
+        raise ConfigError(f"--device {name}: expected auto, cpu, gpu or gpu:N")
+    if int(index or 0) >= count:
+        raise ConfigError(f"--device {name}: MXNet sees {count} GPUs")
+    return mx.gpu(int(index or 0))

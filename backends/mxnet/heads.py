@@ -1,0 +1,31 @@
+"""Heads several architectures share."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from mxnet.gluon import HybridBlock, nn
+from mxnet.gluon.contrib.nn import Identity
+
+from backends.mxnet.layers import ConvNormAct, Tensor, dropout, enlarge
+from core.arch.layers import FCNHeadSpec, NormSpec
+
+
+class FCNHead(HybridBlock):
+    """conv - batch norm - activation - (resize) - dropout - 1x1 classifier (core.arch.layers.FCNHeadSpec)."""
+
+    def __init__(
+        self, channels: int, num_classes: int, spec: FCNHeadSpec, norm: NormSpec, *, align_corners: bool
+    ) -> None:
+        super().__init__()
+        self.upsample, self.align_corners = spec.upsample, align_corners
+        if spec.width:
+            self.block = ConvNormAct(channels, spec.width, spec.kernel, norm, bias=spec.bias, act=spec.act)
+        else:
+            self.block = Identity()
+        self.dropout = dropout(spec.dropout)
+        self.classifier = nn.Conv2D(num_classes, 1, use_bias=True, in_channels=spec.width or channels)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
+        x = enlarge(F, self.block(x), self.upsample, self.align_corners)
+        return self.classifier(self.dropout(x))

@@ -1,0 +1,134 @@
+"""ESPNet and ESPNet-C (Mehta et al., arXiv:1803.06815).
+
+Original: sacmehta/ESPNet (also in Fast_Seg). The concatenation at 1/4 has the last module's output first, the one at
+1/8 has it last; both orders are the authors'.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from mxnet.gluon import HybridBlock, nn
+
+from backends.mxnet.layers import BatchNorm, ConvNormAct, Network, NormAct, PReLU, Tensor
+from core.arch.espnet import ESPNetSpec
+
+
+def _halve(F: ModuleType, x: Tensor) -> Tensor:
+    """The picture at half the size; padded zeros count in the mean."""
+    return F.Pooling(
+        x,
+        pool_type="avg",
+        kernel=(3, 3),
+        stride=(2, 2),
+        pad=(1, 1),
+        pooling_convention="valid",  # floor mode
+        count_include_pad=True,
+    )
+
+
+def _double(channels: int) -> nn.Conv2DTranspose:
+    return nn.Conv2DTranspose(channels, 2, strides=2, padding=0, output_padding=0, use_bias=False, in_channels=channels)
+
+
+class ESPModule(HybridBlock):
+    """Reduce, transform by parallel dilated convolutions, merge by running sums (HFF, section 3.2).
+
+    reduction: 1x1, or 3x3 with stride 2. Without `residual` the input is not added.
+    """
+
+    def __init__(self, channels: int, width: int, spec: ESPNetSpec, *, stride: int = 1, residual: bool = True) -> None:
+        super().__init__()
+        widths = spec.branch_widths(width)
+        kernel = 1 if stride == 1 else 3
+        self.residual = residual
+        self.reduce = nn.Conv2D(widths[-1], kernel, stride, padding=kernel // 2, use_bias=False, in_channels=channels)
+        self.branches = nn.HybridSequential()
+        self.branches.add(
+            *[
+                nn.Conv2D(branch, 3, padding=dilation, dilation=dilation, use_bias=False, in_channels=widths[-1])
+                for branch, dilation in zip(widths, spec.dilations)
+            ]
+        )
+        self.bn = BatchNorm(width, spec.norm)
+        self.act = PReLU(width)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
+        reduced = self.reduce(x)
+        first, *rest = [branch(reduced) for branch in self.branches]
+        merged = [first, rest[0]]
+        for branch in rest[1:]:
+            merged.append(merged[-1] + branch)
+        y = F.concat(*merged, dim=1)
+        return self.act(self.bn(x + y if self.residual else y))
+
+
+class Encoder(HybridBlock):
+    """[N, 3, H, W] -> the level-1 maps, the normalised 1/4 map and the scores at 1/8."""
+
+    def __init__(self, spec: ESPNetSpec) -> None:
+        super().__init__()
+        level1, level2, level3 = spec.widths
+        self.level1 = ConvNormAct(3, level1, 3, spec.norm, stride=2, act="prelu")
+        self.norm1 = NormAct(spec.level1_channels, spec.norm, act="prelu")
+        self.level2_down = ESPModule(spec.level1_channels, level2, spec, stride=2, residual=False)
+        self.level2 = nn.HybridSequential()
+        self.level2.add(*[ESPModule(level2, level2, spec) for _ in range(spec.p)])
+        self.norm2 = NormAct(spec.level2_channels, spec.norm, act="prelu")
+        self.level3_down = ESPModule(spec.level2_channels, level3, spec, stride=2, residual=False)
+        self.level3 = nn.HybridSequential()
+        self.level3.add(*[ESPModule(level3, level3, spec) for _ in range(spec.q)])
+        self.norm3 = NormAct(spec.level3_channels, spec.norm, act="prelu")
+        self.classifier = nn.Conv2D(spec.num_classes, 1, use_bias=False, in_channels=spec.level3_channels)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        half = _halve(F, x)
+        quarter = _halve(F, half)
+        level1 = self.level1(x)  # 1/2
+        level1_image = self.norm1(F.concat(level1, half, dim=1))
+        down = self.level2_down(level1_image)  # 1/4
+        level2 = self.norm2(F.concat(self.level2(down), down, quarter, dim=1))
+        down = self.level3_down(level2)  # 1/8
+        level3 = self.norm3(F.concat(down, self.level3(down), dim=1))
+        return level1, level1_image, level2, self.classifier(level3)
+
+
+class Decoder(HybridBlock):
+    """Doubles the scores three times, merging the 1/4 and 1/2 maps in."""
+
+    def __init__(self, spec: ESPNetSpec) -> None:
+        super().__init__()
+        classes = spec.num_classes
+        self.norm3 = BatchNorm(classes, spec.norm)
+        self.up3 = _double(classes)
+        self.project2 = nn.Conv2D(classes, 1, use_bias=False, in_channels=spec.level2_channels)
+        self.norm2 = NormAct(2 * classes, spec.norm, act="prelu")
+        self.merge2 = ESPModule(2 * classes, classes, spec, residual=False)
+        self.up2 = _double(classes)
+        self.norm1 = NormAct(classes, spec.norm, act="prelu")
+        self.merge1 = ConvNormAct(classes + spec.skip_channels, classes, 3, spec.norm, act="prelu")
+        self.classifier = _double(classes)
+
+    def hybrid_forward(self, F: ModuleType, skip: Tensor, level2: Tensor, scores: Tensor) -> Tensor:
+        up = self.up3(self.norm3(scores))  # 1/4
+        up = self.merge2(self.norm2(F.concat(self.project2(level2), up, dim=1)))
+        up = self.norm1(self.up2(up))  # 1/2
+        return self.classifier(self.merge1(F.concat(up, skip, dim=1)))
+
+
+class ESPNet(Network):
+    """[N, 3, H, W] -> (logits,) at full size, or at 1/8 without the decoder (ESPNet-C)."""
+
+    def __init__(self, spec: ESPNetSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.encoder = Encoder(spec)
+        if spec.decoder:
+            self.decoder = Decoder(spec)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, ...]:
+        level1, level1_image, level2, scores = self.encoder(x)
+        if not self.spec.decoder:
+            return (scores,)
+        skip = level1 if self.spec.last_skip == "level1" else level1_image
+        return (self.decoder(skip, level2, scores),)

@@ -1,0 +1,122 @@
+"""SETR: naive, PUP and MLA decoders (Zheng et al., arXiv:2012.15840).
+
+Originals: MXNetSeg, mmseg; what tells them apart stands in core/arch/setr.py.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from mxnet.gluon import HybridBlock, nn
+
+from backends.mxnet.backbones.vit import ViT
+from backends.mxnet.heads import FCNHead
+from backends.mxnet.layers import ConvNormAct, Network, Tensor, enlarge
+from core.arch.setr import SETRSpec
+
+
+def _to_map(F: ModuleType, tokens: Tensor, like: Tensor) -> Tensor:
+    """[N, h * w, C] -> [N, C, h, w] with the sides of `like`.
+
+    The transposition comes last: a gradient in the layout of a float32 convolution cannot pass the other order.
+    """
+    return F.transpose(F.reshape_like(tokens, like, lhs_begin=1, lhs_end=2, rhs_begin=2, rhs_end=4), (0, 3, 1, 2))
+
+
+class PUPHead(HybridBlock):
+    """Progressive upsampling: 3x3 convolutions and x2 resizes in turn."""
+
+    def __init__(self, spec: SETRSpec) -> None:
+        super().__init__()
+        self.upsamples, self.align_corners = spec.pup_upsamples, spec.align_corners
+        width = spec.width
+        self.convs = nn.HybridSequential()
+        self.convs.add(*[ConvNormAct(width if i else spec.backbone.width, width, 3, spec.norm) for i in range(4)])
+        if spec.pup_classifier == "normalised":
+            self.classifier = ConvNormAct(width, spec.num_classes, 3, spec.norm)
+        else:
+            self.classifier = nn.Conv2D(spec.num_classes, 1, use_bias=True, in_channels=width)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
+        for i, conv in enumerate(self.convs):
+            x = conv(x)
+            if i < self.upsamples:
+                x = enlarge(F, x, 2, self.align_corners)
+        return self.classifier(x)
+
+
+class MLAHead(HybridBlock):
+    """Multi-level aggregation: sums from the deepest level upwards, one stream of convolutions per level."""
+
+    def __init__(self, spec: SETRSpec) -> None:
+        super().__init__()
+        self.upsample, self.align_corners = spec.mla_upsample, spec.align_corners
+        channels, width, norm, levels = spec.backbone.width, spec.width, spec.norm, len(spec.taps)
+        self.lateral, self.neck, self.levels = (nn.HybridSequential() for _ in range(3))
+        for _ in range(levels):
+            self.lateral.add(ConvNormAct(channels, width, 1, norm))
+            self.neck.add(ConvNormAct(width, width, 3, norm))
+            level = nn.HybridSequential()
+            level.add(ConvNormAct(width, width // 2, 3, norm), ConvNormAct(width // 2, width // 2, 3, norm))
+            self.levels.add(level)
+        self.classifier = nn.Conv2D(spec.num_classes, 1, use_bias=True, in_channels=width // 2 * levels)
+
+    def aggregate(self, features: list[Tensor]) -> list[Tensor]:
+        """The neck's maps [N, width, h, w], deepest first."""
+        deepest_first = features[::-1]
+        total, sums = 0, []
+        for lateral, feature in zip(self.lateral, deepest_first):
+            total = total + lateral(feature)
+            sums.append(total)
+        return [conv(x) for conv, x in zip(self.neck, sums)]
+
+    def hybrid_forward(self, F: ModuleType, *neck: Tensor) -> Tensor:
+        maps = [enlarge(F, level(x), self.upsample, self.align_corners) for level, x in zip(self.levels, neck)]
+        return self.classifier(F.concat(*maps, dim=1))
+
+
+class SETR(Network):
+    """[N, 3, H, W] -> logits, main head first."""
+
+    def __init__(self, spec: SETRSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        channels, classes, corners = spec.backbone.width, spec.num_classes, spec.align_corners
+        self.backbone = ViT(spec.backbone, spec.taps)
+        self.norms = nn.HybridSequential()
+        self.norms.add(
+            *[nn.LayerNorm(axis=-1, epsilon=spec.backbone.norm_eps, in_channels=channels) for _ in spec.taps]
+        )
+        if spec.decoder == "naive":
+            self.head = FCNHead(channels, classes, spec.head, spec.norm, align_corners=corners)
+        else:
+            self.head = PUPHead(spec) if spec.decoder == "pup" else MLAHead(spec)
+        self.auxiliary = nn.HybridSequential()
+        self.auxiliary.add(
+            *[
+                FCNHead(
+                    spec.width if head.tap.startswith("neck") else channels,
+                    classes,
+                    head,
+                    spec.norm,
+                    align_corners=corners,
+                )
+                for head in spec.auxiliary
+            ]
+        )
+
+    def features(self, F: ModuleType, x: Tensor) -> list[Tensor]:
+        """The normalised tapped maps [N, C, h, w], shallowest first."""
+        patches, *tapped = self.backbone(x)
+        return [_to_map(F, norm(tokens), patches) for norm, tokens in zip(self.norms, tapped)]
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, ...]:
+        maps = self.features(F, x)
+        named = {f"block{n}": feature for n, feature in zip(self.spec.taps, maps)}
+        if self.spec.decoder == "mla":
+            neck = self.head.aggregate(maps)
+            named |= {f"neck{i}": feature for i, feature in enumerate(neck)}
+            logits = self.head(*neck)
+        else:
+            logits = self.head(maps[-1])
+        return logits, *[head(named[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]

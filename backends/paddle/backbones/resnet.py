@@ -1,0 +1,97 @@
+"""ResNet (He et al., arXiv:1512.03385); numbers and variants in core/arch/resnet.py."""
+
+from __future__ import annotations
+
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from backends.paddle.layers import BatchNorm, ConvNormAct
+from core.arch.layers import NormSpec
+from core.arch.resnet import BlockSpec, ResNetSpec
+
+
+class Downsample(nn.Layer):
+    """The projecting shortcut: (2x2 average pooling) - 1x1 convolution - batch norm."""
+
+    def __init__(self, block: BlockSpec, spec: ResNetSpec) -> None:
+        super().__init__()
+        self.pools = spec.average_downsample and block.stride > 1
+        self.conv = nn.Conv2D(block.channels, block.out, 1, stride=1 if self.pools else block.stride, bias_attr=False)
+        self.bn = BatchNorm(block.out, spec.norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.pools:
+            x = F.avg_pool2d(x, 2, stride=2, ceil_mode=True, exclusive=True)
+        return self.bn(self.conv(x))
+
+
+def _conv3x3(channels: int, width: int, stride: int, dilation: int) -> nn.Conv2D:
+    return nn.Conv2D(channels, width, 3, stride, padding=dilation, dilation=dilation, bias_attr=False)
+
+
+class BasicBlock(nn.Layer):
+    """Two 3x3 convolutions (ResNet-18, -34)."""
+
+    def __init__(self, block: BlockSpec, spec: ResNetSpec) -> None:
+        super().__init__()
+        self.conv1 = _conv3x3(block.channels, block.width, block.stride, block.dilation)
+        self.bn1 = BatchNorm(block.width, spec.norm)
+        self.conv2 = _conv3x3(block.width, block.out, 1, block.dilation2)
+        self.bn2 = BatchNorm(block.out, spec.norm)
+        self.downsample = Downsample(block, spec) if block.projects else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(y)) + self.downsample(x))
+
+
+class Bottleneck(nn.Layer):
+    """1x1, 3x3, 1x1 convolutions (ResNet-50 and deeper)."""
+
+    def __init__(self, block: BlockSpec, spec: ResNetSpec) -> None:
+        super().__init__()
+        stride1, stride2 = (block.stride, 1) if spec.stride_in == "conv1" else (1, block.stride)
+        self.conv1 = nn.Conv2D(block.channels, block.width, 1, stride1, bias_attr=False)
+        self.bn1 = BatchNorm(block.width, spec.norm)
+        self.conv2 = _conv3x3(block.width, block.width, stride2, block.dilation)
+        self.bn2 = BatchNorm(block.width, spec.norm)
+        self.conv3 = nn.Conv2D(block.width, block.out, 1, bias_attr=False)
+        self.bn3 = BatchNorm(block.out, spec.norm)
+        self.downsample = Downsample(block, spec) if block.projects else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = F.relu(self.bn2(self.conv2(y)))
+        return F.relu(self.bn3(self.conv3(y)) + self.downsample(x))
+
+
+class ResNet(nn.Layer):
+    """Returns the maps of layer1 … layer4, keyed by stage name."""
+
+    def __init__(self, spec: ResNetSpec) -> None:
+        super().__init__()
+        self.ceil_mode = spec.stem_pool_ceil
+        self.stem = _stem(spec)
+        block_type = Bottleneck if spec.bottleneck else BasicBlock
+        for stage, blocks in enumerate(spec.stages(), start=1):
+            setattr(self, f"layer{stage}", nn.Sequential(*[block_type(block, spec) for block in blocks]))
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x = self.stem(x)  # 1/2
+        x = F.max_pool2d(x, 3, stride=2, padding=1, ceil_mode=self.ceil_mode)  # 1/4
+        features = {}
+        for stage in ("layer1", "layer2", "layer3", "layer4"):
+            x = features[stage] = getattr(self, stage)(x)
+        return features
+
+
+def _stem(spec: ResNetSpec) -> nn.Sequential:
+    kernel = 7 if spec.stem == "7x7" else 3
+    widths: list[int] = [3, *spec.stem_widths]
+    norm: NormSpec = spec.norm
+    return nn.Sequential(
+        *[
+            ConvNormAct(channels, width, kernel, norm, stride=2 if i == 0 else 1)
+            for i, (channels, width) in enumerate(zip(widths, widths[1:]))
+        ]
+    )

@@ -1,0 +1,96 @@
+"""Vision transformer (Dosovitskiy et al., arXiv:2010.11929); numbers in core/arch/vit.py."""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from backends.paddle.layers import dropout, resize
+from core.arch.vit import ViTSpec
+
+
+class Attention(nn.Layer):
+    """Multi-head self-attention of [N, L, C]; queries, keys and values in one projection, in that order."""
+
+    def __init__(self, spec: ViTSpec) -> None:
+        super().__init__()
+        self.heads = spec.heads
+        self.qkv = nn.Linear(spec.width, 3 * spec.width)
+        self.proj = nn.Linear(spec.width, spec.width)
+        self.dropout = dropout(spec.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, length, width = x.shape
+        qkv = self.qkv(x).reshape([n, length, 3, self.heads, width // self.heads])
+        q, k, v = qkv.unbind(axis=2)  # each [N, L, heads, C / heads], the order Paddle's attention takes
+        x = F.scaled_dot_product_attention(q, k, v)  # softmax(q k^T / sqrt(C / heads)) v
+        return self.dropout(self.proj(x.reshape([n, length, width])))
+
+
+class MLP(nn.Layer):
+    def __init__(self, spec: ViTSpec) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(spec.width, spec.width * spec.mlp_ratio)
+        self.fc2 = nn.Linear(spec.width * spec.mlp_ratio, spec.width)
+        self.dropout = dropout(spec.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.dropout(F.gelu(self.fc1(x), approximate=False))
+        return self.dropout(self.fc2(x))
+
+
+class Block(nn.Layer):
+    """Pre-norm transformer block."""
+
+    def __init__(self, spec: ViTSpec) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(spec.width, epsilon=spec.norm_eps)
+        self.attn = Attention(spec)
+        self.norm2 = nn.LayerNorm(spec.width, epsilon=spec.norm_eps)
+        self.mlp = MLP(spec)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class ViT(nn.Layer):
+    """Returns the tokens [N, h * w, C] after the blocks `taps` (1-based), class token dropped."""
+
+    def __init__(self, spec: ViTSpec, taps: tuple[int, ...]) -> None:
+        super().__init__()
+        self.spec, self.taps = spec, taps
+        token = spec.class_token != "none"
+        if token:
+            self.cls_token = self.create_parameter([1, 1, spec.width])
+        self.pos_embed = self.create_parameter([1, spec.grid[0] * spec.grid[1] + token, spec.width])
+        self.patch_embed = nn.Conv2D(3, spec.width, spec.patch, stride=spec.patch)
+        self.blocks = nn.LayerList(Block(spec) for _ in range(spec.depth))
+
+    def positions(self, grid: tuple[int, int]) -> Tensor:
+        """The position table [1, h * w, C], resized to `grid` where it was made for another."""
+        table = self.pos_embed[:, 1:] if self.spec.class_token != "none" else self.pos_embed
+        if grid == self.spec.grid:
+            return table
+        table = table.transpose([0, 2, 1]).reshape([1, -1, *self.spec.grid])
+        if self.spec.position_resize == "bilinear":
+            table = resize(table, grid, align_corners=False)
+        else:
+            table = F.interpolate(table, size=grid, mode="bicubic", align_corners=False)
+        return table.flatten(2).transpose([0, 2, 1])
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.patch_embed(x)  # [N, C, h, w]
+        grid = (x.shape[2], x.shape[3])
+        x = x.flatten(2).transpose([0, 2, 1]) + self.positions(grid)  # [N, h * w, C]
+        used = self.spec.class_token == "used"
+        if used:
+            token = self.cls_token + self.pos_embed[:, :1]
+            x = paddle.concat([token.expand([len(x), -1, -1]), x], axis=1)
+        features = []
+        for number, block in enumerate(self.blocks, start=1):
+            x = block(x)
+            if number in self.taps:
+                features.append(x[:, 1:] if used else x)
+        return features

@@ -1,0 +1,24 @@
+"""Devices by the names every backend takes: auto, cpu, gpu, gpu:N."""
+
+from __future__ import annotations
+
+import paddle
+
+from core.errors import ConfigError
+
+
+def use_device(name: str) -> str:
+    """Makes the device Paddle's current one and returns Paddle's name for it.
+
+    Raises ConfigError for an unknown name, or a GPU that is not there.
+    """
+    count = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    if name == "auto":
+        name = "gpu:0" if count else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "gpu", "cuda") or (index and not index.isdigit()) or (kind == "cpu" and index):
+        raise ConfigError(f"--device {name}: expected auto, cpu, gpu or gpu:N")
+    if kind != "cpu" and int(index or 0) >= count:
+        raise ConfigError(f"--device {name}: Paddle sees {count} GPUs")
+    paddle.device.set_device("cpu" if kind == "cpu" else f"gpu:{int(index or 0)}")
+    return paddle.device.get_device()

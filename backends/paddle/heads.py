@@ -1,0 +1,30 @@
+"""Heads several architectures share."""
+
+from __future__ import annotations
+
+from paddle import Tensor, nn
+
+from backends.paddle.layers import ConvNormAct, dropout, resize
+from core.arch.layers import FCNHeadSpec, NormSpec
+
+
+class FCNHead(nn.Layer):
+    """conv - batch norm - activation - (resize) - dropout - 1x1 classifier (core.arch.layers.FCNHeadSpec)."""
+
+    def __init__(
+        self, channels: int, num_classes: int, spec: FCNHeadSpec, norm: NormSpec, *, align_corners: bool
+    ) -> None:
+        super().__init__()
+        self.upsample, self.align_corners = spec.upsample, align_corners
+        if spec.width:
+            self.block = ConvNormAct(channels, spec.width, spec.kernel, norm, bias=spec.bias, act=spec.act)
+        else:
+            self.block = nn.Identity()
+        self.dropout = dropout(spec.dropout)
+        self.classifier = nn.Conv2D(spec.width or channels, num_classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.block(x)
+        if self.upsample > 1:
+            x = resize(x, (x.shape[2] * self.upsample, x.shape[3] * self.upsample), self.align_corners)
+        return self.classifier(self.dropout(x))

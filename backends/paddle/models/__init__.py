@@ -1,0 +1,25 @@
+"""Models, one file per architecture; `build_model` makes the one a spec asks for."""
+
+from __future__ import annotations
+
+from paddle import nn
+
+from backends.paddle.models.dgcnet import DGCNet
+from backends.paddle.models.espnet import ESPNet
+from backends.paddle.models.fast_scnn import FastSCNN
+from backends.paddle.models.pspnet import PSPNet
+from backends.paddle.models.setr import SETR
+from core.arch import Spec
+
+MODELS: dict[str, type[nn.Layer]] = {
+    "dgcnet": DGCNet,
+    "espnet": ESPNet,
+    "fast_scnn": FastSCNN,
+    "pspnet": PSPNet,
+    "setr": SETR,
+}
+
+
+def build_model(spec: Spec) -> nn.Layer:
+    """The network of `spec`, with Paddle's own initial values (load a state before use)."""
+    return MODELS[spec.arch](spec)

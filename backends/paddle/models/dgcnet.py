@@ -1,0 +1,100 @@
+"""DGCNet, also DualSeg (Zhang et al., arXiv:1909.06121).
+
+Original: GALD-Net's DualGCNNet. Its coordinate branch has no activation between the strided convolutions, its attention
+is a softmax over a channel by channel matrix without scaling, and its auxiliary head has no ReLU.
+"""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from backends.paddle.backbones.resnet import ResNet
+from backends.paddle.heads import FCNHead
+from backends.paddle.layers import ConvNorm1d, ConvNormAct, resize
+from core.arch.dgcnet import DGCNetSpec, DualGCNSpec
+
+
+class CoordinateGCN(nn.Layer):
+    """Graph convolution over places, on a reduced map; the result gates the input: x * local + x."""
+
+    def __init__(self, spec: DualGCNSpec) -> None:
+        super().__init__()
+        width, inner, norm = spec.width, spec.inner, spec.norm
+        self.reduce = nn.Sequential(
+            *[ConvNormAct(width, width, 3, norm, stride=2, groups=width, act="none") for _ in range(spec.reductions)]
+        )
+        self.key = nn.Conv2D(width, inner, 1)
+        self.value = nn.Conv2D(width, inner, 1)
+        self.query = nn.Conv2D(width, inner, 1)
+        self.weight = ConvNorm1d(inner, inner, norm)
+        self.out = ConvNormAct(inner, width, 1, norm, bias=True, act="none")
+
+    def forward(self, x: Tensor) -> Tensor:
+        local = self.reduce(x)  # [N, C, h, w]
+        key, value, query = (node(local).flatten(2) for node in (self.key, self.value, self.query))  # [N, C/2, hw]
+        affinity = F.softmax(query @ value.transpose([0, 2, 1]), axis=-1)  # [N, C/2, C/2]
+        nodes = affinity.transpose([0, 2, 1]) @ key  # [N, C/2, hw]
+        nodes = self.weight(nodes).unflatten(2, local.shape[2:])
+        local = F.relu(self.out(nodes) + local)
+        return x * resize(local, x.shape[2:], align_corners=True) + x
+
+
+class FeatureGCN(nn.Layer):
+    """Graph convolution over `nodes` into which places are projected: relu(x + reprojected)."""
+
+    def __init__(self, spec: DualGCNSpec) -> None:
+        super().__init__()
+        width, inner, nodes, norm = spec.width, spec.inner, spec.nodes, spec.norm
+        self.project = ConvNormAct(width, inner, 1, norm, act="none")
+        self.assign = ConvNormAct(width, nodes, 1, norm, act="none")
+        self.adjacency = ConvNorm1d(nodes, nodes, norm)
+        self.weight = ConvNorm1d(inner, inner, norm)
+        self.out = ConvNormAct(inner, width, 1, norm, act="none")
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.project(x).flatten(2)  # [N, C/2, HW]
+        assignment = self.assign(x).flatten(2)  # [N, K, HW]
+        nodes = features @ assignment.transpose([0, 2, 1])  # [N, C/2, K]
+        nodes = self.adjacency(nodes.transpose([0, 2, 1])).transpose([0, 2, 1]) + nodes
+        y = self.weight(nodes) @ assignment  # [N, C/2, HW]
+        return F.relu(x + self.out(y.unflatten(2, x.shape[2:])))
+
+
+class DualGCN(nn.Layer):
+    def __init__(self, spec: DualGCNSpec) -> None:
+        super().__init__()
+        self.coordinate = CoordinateGCN(spec)
+        self.feature = FeatureGCN(spec)
+        self.merge = ConvNormAct(2 * spec.width, spec.width, 1, spec.norm, act="none")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.merge(paddle.concat([self.coordinate(x), self.feature(x)], axis=1))
+
+
+class DGCNet(nn.Layer):
+    """[N, 3, H, W] -> logits at the output stride, main head first."""
+
+    def __init__(self, spec: DGCNetSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        norm, corners, classes = spec.backbone.norm, spec.align_corners, spec.num_classes
+        channels, width = spec.backbone.channels("layer4"), spec.dual.width
+        self.backbone = ResNet(spec.backbone)
+        self.reduce = ConvNormAct(channels, width, 3, norm)
+        self.dual = DualGCN(spec.dual)
+        self.refine = ConvNormAct(width, width, 3, norm)
+        self.head = FCNHead(channels + width, classes, spec.head, norm, align_corners=corners)
+        self.auxiliary = nn.LayerList(
+            FCNHead(spec.backbone.channels(head.tap), classes, head, norm, align_corners=corners)
+            for head in spec.auxiliary
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        self.spec.check_input(*x.shape[2:])
+        features = self.backbone(x)
+        x = features["layer4"]
+        graph = self.refine(self.dual(self.reduce(x)))
+        logits = self.head(paddle.concat([x, graph], axis=1))
+        return logits, *[head(features[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]

@@ -1,0 +1,122 @@
+"""ESPNet and ESPNet-C (Mehta et al., arXiv:1803.06815).
+
+Original: sacmehta/ESPNet (also in Fast_Seg). The concatenation at 1/4 has the last module's output first, the one at
+1/8 has it last; both orders are the authors'.
+"""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from backends.paddle.layers import BatchNorm, ConvNormAct, NormAct
+from core.arch.espnet import ESPNetSpec
+
+
+def _halve(x: Tensor) -> Tensor:
+    """The picture at half the size; padded zeros count in the mean."""
+    return F.avg_pool2d(x, 3, stride=2, padding=1, ceil_mode=False, exclusive=False)
+
+
+def _double(channels: int) -> nn.Conv2DTranspose:
+    return nn.Conv2DTranspose(channels, channels, 2, stride=2, padding=0, output_padding=0, bias_attr=False)
+
+
+class ESPModule(nn.Layer):
+    """Reduce, transform by parallel dilated convolutions, merge by running sums (HFF, section 3.2).
+
+    reduction: 1x1, or 3x3 with stride 2. Without `residual` the input is not added.
+    """
+
+    def __init__(self, channels: int, width: int, spec: ESPNetSpec, *, stride: int = 1, residual: bool = True) -> None:
+        super().__init__()
+        widths = spec.branch_widths(width)
+        kernel = 1 if stride == 1 else 3
+        self.residual = residual
+        self.reduce = nn.Conv2D(channels, widths[-1], kernel, stride, padding=kernel // 2, bias_attr=False)
+        self.branches = nn.LayerList(
+            nn.Conv2D(widths[-1], branch, 3, padding=dilation, dilation=dilation, bias_attr=False)
+            for branch, dilation in zip(widths, spec.dilations)
+        )
+        self.bn = BatchNorm(width, spec.norm)
+        self.act = nn.PReLU(num_parameters=width, data_format="NCHW")
+
+    def forward(self, x: Tensor) -> Tensor:
+        reduced = self.reduce(x)
+        first, *rest = [branch(reduced) for branch in self.branches]
+        merged = [first, rest[0]]
+        for branch in rest[1:]:
+            merged.append(merged[-1] + branch)
+        y = paddle.concat(merged, axis=1)
+        return self.act(self.bn(x + y if self.residual else y))
+
+
+class Encoder(nn.Layer):
+    """[N, 3, H, W] -> the level-1 maps, the normalised 1/4 map and the scores at 1/8."""
+
+    def __init__(self, spec: ESPNetSpec) -> None:
+        super().__init__()
+        level1, level2, level3 = spec.widths
+        self.level1 = ConvNormAct(3, level1, 3, spec.norm, stride=2, act="prelu")
+        self.norm1 = NormAct(spec.level1_channels, spec.norm, act="prelu")
+        self.level2_down = ESPModule(spec.level1_channels, level2, spec, stride=2, residual=False)
+        self.level2 = nn.Sequential(*[ESPModule(level2, level2, spec) for _ in range(spec.p)])
+        self.norm2 = NormAct(spec.level2_channels, spec.norm, act="prelu")
+        self.level3_down = ESPModule(spec.level2_channels, level3, spec, stride=2, residual=False)
+        self.level3 = nn.Sequential(*[ESPModule(level3, level3, spec) for _ in range(spec.q)])
+        self.norm3 = NormAct(spec.level3_channels, spec.norm, act="prelu")
+        self.classifier = nn.Conv2D(spec.level3_channels, spec.num_classes, 1, bias_attr=False)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        half = _halve(x)
+        quarter = _halve(half)
+        level1 = self.level1(x)  # 1/2
+        level1_image = self.norm1(paddle.concat([level1, half], axis=1))
+        down = self.level2_down(level1_image)  # 1/4
+        level2 = self.norm2(paddle.concat([self.level2(down), down, quarter], axis=1))
+        down = self.level3_down(level2)  # 1/8
+        level3 = self.norm3(paddle.concat([down, self.level3(down)], axis=1))
+        return level1, level1_image, level2, self.classifier(level3)
+
+
+class Decoder(nn.Layer):
+    """Doubles the scores three times, merging the 1/4 and 1/2 maps in."""
+
+    def __init__(self, spec: ESPNetSpec) -> None:
+        super().__init__()
+        classes = spec.num_classes
+        self.norm3 = BatchNorm(classes, spec.norm)
+        self.up3 = _double(classes)
+        self.project2 = nn.Conv2D(spec.level2_channels, classes, 1, bias_attr=False)
+        self.norm2 = NormAct(2 * classes, spec.norm, act="prelu")
+        self.merge2 = ESPModule(2 * classes, classes, spec, residual=False)
+        self.up2 = _double(classes)
+        self.norm1 = NormAct(classes, spec.norm, act="prelu")
+        self.merge1 = ConvNormAct(classes + spec.skip_channels, classes, 3, spec.norm, act="prelu")
+        self.classifier = _double(classes)
+
+    def forward(self, skip: Tensor, level2: Tensor, scores: Tensor) -> Tensor:
+        up = self.up3(self.norm3(scores))  # 1/4
+        up = self.merge2(self.norm2(paddle.concat([self.project2(level2), up], axis=1)))
+        up = self.norm1(self.up2(up))  # 1/2
+        return self.classifier(self.merge1(paddle.concat([up, skip], axis=1)))
+
+
+class ESPNet(nn.Layer):
+    """[N, 3, H, W] -> (logits,) at full size, or at 1/8 without the decoder (ESPNet-C)."""
+
+    def __init__(self, spec: ESPNetSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.encoder = Encoder(spec)
+        if spec.decoder:
+            self.decoder = Decoder(spec)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        self.spec.check_input(*x.shape[2:])
+        level1, level1_image, level2, scores = self.encoder(x)
+        if not self.spec.decoder:
+            return (scores,)
+        skip = level1 if self.spec.last_skip == "level1" else level1_image
+        return (self.decoder(skip, level2, scores),)

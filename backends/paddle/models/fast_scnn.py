@@ -1,0 +1,131 @@
+"""Fast-SCNN (Poudel et al., arXiv:1902.04502).
+
+Original: Fast_Seg, whose first convolution is unpadded. The 1/32 map is resized to the 1/8 map's size, which is the
+original's factor of 4 where that fits, and works for every other size too.
+"""
+
+from __future__ import annotations
+
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from backends.paddle.heads import FCNHead
+from backends.paddle.layers import ConvNormAct, PyramidPooling, dropout, resize
+from core.arch.fast_scnn import FastSCNNSpec
+from core.arch.layers import NormSpec
+
+
+class SeparableConv(nn.Layer):
+    """Depthwise 3x3 and pointwise convolution, each with batch norm."""
+
+    def __init__(self, channels: int, width: int, spec: FastSCNNSpec, *, stride: int = 1) -> None:
+        super().__init__()
+        bias, norm = spec.separable_bias, spec.norm
+        self.depthwise = ConvNormAct(
+            channels, channels, 3, norm, stride=stride, groups=channels, bias=bias, act=spec.separable_act
+        )
+        self.pointwise = ConvNormAct(channels, width, 1, norm, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))
+
+
+class InvertedResidual(nn.Layer):
+    """MobileNetV2's block with ReLU; a shortcut where stride and width allow it."""
+
+    def __init__(self, channels: int, width: int, stride: int, expansion: int, norm: NormSpec) -> None:
+        super().__init__()
+        inner = channels * expansion
+        self.shortcut = stride == 1 and channels == width
+        self.expand = ConvNormAct(channels, inner, 1, norm)
+        self.depthwise = ConvNormAct(inner, inner, 3, norm, stride=stride, groups=inner)
+        self.project = ConvNormAct(inner, width, 1, norm, act="none")
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.project(self.depthwise(self.expand(x)))
+        return x + y if self.shortcut else y
+
+
+class Context(nn.Layer):
+    """Inverted residuals to 1/32 and pyramid pooling."""
+
+    def __init__(self, spec: FastSCNNSpec) -> None:
+        super().__init__()
+        channels = spec.down_widths[-1]
+        groups = []
+        for width, stride, count in zip(spec.group_widths, spec.group_strides, spec.group_blocks):
+            blocks = []
+            for i in range(count):
+                blocks.append(InvertedResidual(channels, width, stride if i == 0 else 1, spec.expansion, spec.norm))
+                channels = width
+            groups.append(nn.Sequential(*blocks))
+        self.groups = nn.Sequential(*groups)
+        self.pyramid = PyramidPooling(channels, spec.pyramid, spec.norm)
+        pooled = spec.pyramid.out_channels(channels)
+        self.out = ConvNormAct(pooled, spec.context_width, spec.context_kernel, spec.norm, bias=spec.context_bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.pyramid(self.groups(x)))
+
+
+class Fusion(nn.Layer):
+    """Sum of the detail map and the enlarged context map."""
+
+    def __init__(self, spec: FastSCNNSpec) -> None:
+        super().__init__()
+        context, width, bias, norm = spec.context_width, spec.fusion_width, spec.fusion_bias, spec.norm
+        self.align_corners = spec.fusion_align_corners
+        self.depthwise = ConvNormAct(context, context, 3, norm, groups=context)
+        self.context = ConvNormAct(context, width, 1, norm, bias=bias, act="none")
+        self.detail = ConvNormAct(spec.down_widths[-1], width, 1, norm, bias=bias, act="none")
+
+    def forward(self, detail: Tensor, context: Tensor) -> Tensor:
+        context = resize(context, detail.shape[2:], self.align_corners)
+        return F.relu(self.context(self.depthwise(context)) + self.detail(detail))
+
+
+class Head(nn.Layer):
+    """Two separable convolutions and the classifier."""
+
+    def __init__(self, spec: FastSCNNSpec) -> None:
+        super().__init__()
+        width = spec.fusion_width
+        self.convs = nn.Sequential(SeparableConv(width, width, spec), SeparableConv(width, width, spec))
+        self.dropout = dropout(spec.dropout)
+        self.classifier = nn.Conv2D(width, spec.num_classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.dropout(self.convs(x)))
+
+
+def _detail(spec: FastSCNNSpec) -> nn.Sequential:
+    """Learning to down-sample: three strided convolutions to 1/8."""
+    first, second, third = spec.down_widths
+    stem = ConvNormAct(3, first, 3, spec.norm, stride=2, padding=0, bias=spec.stem_bias)
+    return nn.Sequential(
+        stem, SeparableConv(first, second, spec, stride=2), SeparableConv(second, third, spec, stride=2)
+    )
+
+
+class FastSCNN(nn.Layer):
+    """[N, 3, H, W] -> logits at 1/8, main head first."""
+
+    def __init__(self, spec: FastSCNNSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.detail = _detail(spec)
+        self.context = Context(spec)
+        self.fusion = Fusion(spec)
+        self.head = Head(spec)
+        self.auxiliary = nn.LayerList(
+            FCNHead(spec.tap_channels(head.tap), spec.num_classes, head, spec.norm, align_corners=spec.align_corners)
+            for head in spec.auxiliary
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        self.spec.check_input(*x.shape[2:])
+        before, after = self.spec.stem_padding
+        features = {"detail": self.detail(F.pad(x, (before, after, before, after)))}  # 1/8
+        features["context"] = self.context(features["detail"])  # 1/32
+        logits = self.head(self.fusion(features["detail"], features["context"]))
+        return logits, *[head(features[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]

@@ -1,0 +1,36 @@
+"""PSPNet (Zhao et al., arXiv:1612.01105).
+
+Originals: GALD-Net, Fast_Seg, SemSegPaddle, MXNetSeg; what tells them apart stands in core/arch/pspnet.py.
+"""
+
+from __future__ import annotations
+
+from paddle import Tensor, nn
+
+from backends.paddle.backbones.resnet import ResNet
+from backends.paddle.heads import FCNHead
+from backends.paddle.layers import PyramidPooling
+from core.arch.pspnet import PSPNetSpec
+
+
+class PSPNet(nn.Layer):
+    """[N, 3, H, W] -> logits at the output stride, main head first."""
+
+    def __init__(self, spec: PSPNetSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        norm, corners, classes = spec.backbone.norm, spec.align_corners, spec.num_classes
+        channels = spec.backbone.channels("layer4")
+        self.backbone = ResNet(spec.backbone)
+        self.pyramid = PyramidPooling(channels, spec.pyramid, norm)
+        self.head = FCNHead(spec.pyramid.out_channels(channels), classes, spec.head, norm, align_corners=corners)
+        self.auxiliary = nn.LayerList(
+            FCNHead(spec.backbone.channels(head.tap), classes, head, norm, align_corners=corners)
+            for head in spec.auxiliary
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        self.spec.check_input(*x.shape[2:])
+        features = self.backbone(x)
+        logits = self.head(self.pyramid(features["layer4"]))
+        return logits, *[head(features[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]

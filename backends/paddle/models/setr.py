@@ -1,0 +1,117 @@
+"""SETR: naive, PUP and MLA decoders (Zheng et al., arXiv:2012.15840).
+
+Originals: MXNetSeg, mmseg; what tells them apart stands in core/arch/setr.py.
+"""
+
+from __future__ import annotations
+
+import paddle
+from paddle import Tensor, nn
+
+from backends.paddle.backbones.vit import ViT
+from backends.paddle.heads import FCNHead
+from backends.paddle.layers import ConvNormAct, resize
+from core.arch.setr import SETRSpec
+
+
+def _enlarge(x: Tensor, factor: int, align_corners: bool) -> Tensor:
+    return resize(x, (x.shape[2] * factor, x.shape[3] * factor), align_corners)
+
+
+class PUPHead(nn.Layer):
+    """Progressive upsampling: 3x3 convolutions and x2 resizes in turn."""
+
+    def __init__(self, spec: SETRSpec) -> None:
+        super().__init__()
+        self.upsamples, self.align_corners = spec.pup_upsamples, spec.align_corners
+        width = spec.width
+        self.convs = nn.LayerList(
+            ConvNormAct(width if i else spec.backbone.width, width, 3, spec.norm) for i in range(4)
+        )
+        if spec.pup_classifier == "normalised":
+            self.classifier: nn.Layer = ConvNormAct(width, spec.num_classes, 3, spec.norm)
+        else:
+            self.classifier = nn.Conv2D(width, spec.num_classes, 1)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        x = features[-1]
+        for i, conv in enumerate(self.convs):
+            x = conv(x)
+            if i < self.upsamples:
+                x = _enlarge(x, 2, self.align_corners)
+        return self.classifier(x)
+
+
+class MLAHead(nn.Layer):
+    """Multi-level aggregation: sums from the deepest level upwards, one stream of convolutions per level."""
+
+    def __init__(self, spec: SETRSpec) -> None:
+        super().__init__()
+        self.upsample, self.align_corners = spec.mla_upsample, spec.align_corners
+        channels, width, norm, levels = spec.backbone.width, spec.width, spec.norm, len(spec.taps)
+        self.lateral = nn.LayerList(ConvNormAct(channels, width, 1, norm) for _ in range(levels))
+        self.neck = nn.LayerList(ConvNormAct(width, width, 3, norm) for _ in range(levels))
+        self.levels = nn.LayerList(
+            nn.Sequential(ConvNormAct(width, width // 2, 3, norm), ConvNormAct(width // 2, width // 2, 3, norm))
+            for _ in range(levels)
+        )
+        self.classifier = nn.Conv2D(width // 2 * levels, spec.num_classes, 1)
+
+    def aggregate(self, features: list[Tensor]) -> list[Tensor]:
+        """The neck's maps [N, width, h, w], deepest first."""
+        deepest_first = features[::-1]
+        total, sums = 0, []
+        for lateral, feature in zip(self.lateral, deepest_first):
+            total = total + lateral(feature)
+            sums.append(total)
+        return [conv(x) for conv, x in zip(self.neck, sums)]
+
+    def forward(self, neck: list[Tensor]) -> Tensor:
+        maps = [_enlarge(level(x), self.upsample, self.align_corners) for level, x in zip(self.levels, neck)]
+        return self.classifier(paddle.concat(maps, axis=1))
+
+
+class SETR(nn.Layer):
+    """[N, 3, H, W] -> logits, main head first."""
+
+    def __init__(self, spec: SETRSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        channels, classes, corners = spec.backbone.width, spec.num_classes, spec.align_corners
+        self.backbone = ViT(spec.backbone, spec.taps)
+        self.norms = nn.LayerList(nn.LayerNorm(channels, epsilon=spec.backbone.norm_eps) for _ in spec.taps)
+        if spec.decoder == "naive":
+            self.head: nn.Layer = FCNHead(channels, classes, spec.head, spec.norm, align_corners=corners)
+        else:
+            self.head = PUPHead(spec) if spec.decoder == "pup" else MLAHead(spec)
+        self.auxiliary = nn.LayerList(
+            FCNHead(
+                spec.width if head.tap.startswith("neck") else channels,
+                classes,
+                head,
+                spec.norm,
+                align_corners=corners,
+            )
+            for head in spec.auxiliary
+        )
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """The normalised tapped maps [N, C, h, w], shallowest first."""
+        grid = [side // self.spec.backbone.patch for side in x.shape[2:]]
+        return [
+            norm(tokens).transpose([0, 2, 1]).unflatten(2, grid) for norm, tokens in zip(self.norms, self.backbone(x))
+        ]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        self.spec.check_input(*x.shape[2:])
+        maps = self.features(x)
+        named = {f"block{n}": feature for n, feature in zip(self.spec.taps, maps)}
+        if self.spec.decoder == "naive":
+            logits = self.head(maps[-1])
+        elif self.spec.decoder == "pup":
+            logits = self.head(maps)
+        else:
+            neck = self.head.aggregate(maps)
+            named |= {f"neck{i}": feature for i, feature in enumerate(neck)}
+            logits = self.head(neck)
+        return logits, *[head(named[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]

@@ -1,0 +1,100 @@
+"""What the parity tests need of this backend: numpy in, numpy out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+
+from backends.paddle import layers
+from backends.paddle.losses import segmentation_loss
+from backends.paddle.models import build_model
+from backends.paddle.optim import Optimizer
+from backends.paddle.state import from_canonical, to_canonical
+from backends.paddle.train import Learner
+from core.arch import Spec
+from core.config import Config
+from core.losses import LossConfig
+from parity_tests.recording import Recorder
+
+
+def version() -> str:
+    return f"paddlepaddle {paddle.__version__}"
+
+
+def build(spec: Spec, dtype: str) -> nn.Layer:
+    return build_model(spec).to(dtype=dtype)
+
+
+def _input(model: nn.Layer, x: np.ndarray) -> Tensor:
+    return paddle.to_tensor(x, dtype=model.parameters()[0].dtype)
+
+
+@paddle.no_grad()
+def forward(model: nn.Layer, x: np.ndarray, train: bool) -> list[np.ndarray]:
+    """The logits of `x` [N, 3, H, W] at the heads' own resolution; `train` normalises by the batch."""
+    model.train() if train else model.eval()
+    return [logits.numpy() for logits in model(_input(model, x))]
+
+
+def resize(logits: np.ndarray, size: tuple[int, int], align_corners: bool) -> np.ndarray:
+    return layers.resize(paddle.to_tensor(logits), size, align_corners).numpy()
+
+
+@paddle.no_grad()
+def trace(model: nn.Layer, x: np.ndarray, train: bool, depth: int, recorder: Recorder) -> list[np.ndarray]:
+    """Tells `recorder` what each sublayer down to `depth` names takes and gives; returns the logits."""
+
+    def single(tensors: object) -> np.ndarray | None:
+        tensors = tensors[0] if isinstance(tensors, tuple) and len(tensors) == 1 else tensors
+        return tensors.numpy() if isinstance(tensors, Tensor) else None
+
+    handles = []
+    for name, layer in model.named_sublayers():
+        if name.count(".") < depth:
+            enter = partial(lambda name, _, inputs: recorder.enter(name, single(inputs)), name)
+            leave = partial(lambda name, _, __, output: recorder.leave(name, single(output)), name)
+            handles += [layer.register_forward_pre_hook(enter), layer.register_forward_post_hook(leave)]
+    try:
+        return forward(model, x, train)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def loss(
+    outputs: list[np.ndarray], labels: np.ndarray, config: LossConfig, align_corners: bool, divisor: float
+) -> tuple[float, list[float], list[np.ndarray]]:
+    """The training loss, each head's own, and the gradients at the logits."""
+    logits = [paddle.to_tensor(array, stop_gradient=False) for array in outputs]
+    total, parts = segmentation_loss(
+        logits, paddle.to_tensor(labels), config, align_corners=align_corners, divisor=divisor
+    )
+    total.backward()
+    return float(total), [float(part) for part in parts], [tensor.grad.numpy() for tensor in logits]
+
+
+def learner(spec: Spec, config: Config, dtype: str) -> Learner:
+    """A Learner on the processor that computes in `dtype`."""
+    made = Learner(spec, config, "cpu")
+    made.model.to(dtype=dtype)
+    made.optimizer = Optimizer(made.model, config.optimizer)
+    return made
+
+
+def gradients(learner: Learner) -> dict[str, np.ndarray]:
+    """By canonical name, of every learnable parameter; zeros where a parameter has none."""
+    found = {}
+    for name, parameter in learner.optimizer.parameters.items():
+        gradient = paddle.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        found[name] = to_canonical(gradient, name in learner.optimizer.swapped)
+    return found
+
+
+def set_gradients(learner: Learner, given: Mapping[str, np.ndarray]) -> None:
+    """Puts `given` where a backward pass would have left its gradients."""
+    for name, parameter in learner.optimizer.parameters.items():
+        parameter.grad = paddle.to_tensor(from_canonical(given[name], parameter, name in learner.optimizer.swapped))
