@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from core.arch import Spec
 from core.checkpoint import write_atomically
-from core.config import ModelConfig, load_config
+from core.config import Config, ModelConfig, load_config
 from core.evaluation import PredictorType
 from core.initialize import initial_state
 from core.training import Learner
@@ -46,43 +47,71 @@ def measure(step: Callable[[], Any], iterations: int) -> dict[str, float]:
     }
 
 
+def build_step(
+    spec: Spec,
+    config: Config,
+    mode: str,
+    batch: int,
+    size: tuple[int, int],
+    device: str,
+    learner_type: Callable[..., Learner],
+    predictor_type: PredictorType,
+) -> Callable[[], None]:
+    """One iteration on random weights and pictures, its results on the host at the end.
+
+    mode `train`: forward, loss, backward, update. `infer`: without auxiliary heads, classes at the pictures' size.
+    Raises SpecError for a size or batch the network cannot take.
+    """
+    height, width = size
+    spec.check_input(height, width)
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((batch, 3, height, width), dtype=np.float32)
+    if mode == "infer":
+        spec = spec.for_inference()
+        predictor = predictor_type(spec, initial_state(spec.parameters(), config.seed), device)
+
+        def infer() -> None:
+            predictor.labels(images, (height, width))
+
+        return infer
+    spec.check_batch(batch, height, width)
+    learner = learner_type(spec, config, device)
+    learner.set_state(initial_state(spec.parameters(), config.seed))
+    labels = rng.integers(0, spec.num_classes, (batch, height, width))
+
+    def train() -> None:
+        learner.backward([(images, labels)], float(labels.size), seed=0)
+        learner.update(1e-4)
+
+    return train
+
+
 def benchmark_job(
     arguments: argparse.Namespace,
     backend: str,
     learner_type: Callable[..., Learner],
     predictor_type: PredictorType,
 ) -> None:
-    """The `benchmark` command: random weights and pictures; results on the host at the end of every iteration."""
+    """The `benchmark` command."""
     config = load_config(arguments.cfg, arguments.overrides)
     if arguments.preset is not None:
         config = replace(config, model=ModelConfig(preset=arguments.preset))
-    spec = config.spec(19)
-    height, width = arguments.size
-    spec.check_input(height, width)
-    rng = np.random.default_rng(0)
-    images = rng.standard_normal((arguments.batch, 3, height, width), dtype=np.float32)
-    if arguments.mode == "train":
-        spec.check_batch(arguments.batch, height, width)
-        learner = learner_type(spec, config, arguments.device)
-        learner.set_state(initial_state(spec.parameters(), config.seed))
-        labels = rng.integers(0, spec.num_classes, (arguments.batch, height, width))
-
-        def step() -> None:
-            learner.backward([(images, labels)], float(labels.size), seed=0)
-            learner.update(1e-4)
-
-    else:
-        spec = spec.for_inference()
-        predictor = predictor_type(spec, initial_state(spec.parameters(), config.seed), arguments.device)
-
-        def step() -> None:
-            predictor.labels(images, (height, width))
-
+    shape = (arguments.batch, 3, *arguments.size)
+    step = build_step(
+        config.spec(19),
+        config,
+        arguments.mode,
+        arguments.batch,
+        arguments.size,
+        arguments.device,
+        learner_type,
+        predictor_type,
+    )
     result = {
         "backend": backend,
         "preset": config.model.preset,
         "mode": arguments.mode,
-        "shape": list(images.shape),
+        "shape": list(shape),
         **measure(step, arguments.iterations),
     }
     print(json.dumps(result, indent=1))

@@ -78,8 +78,8 @@ def predict_parser(backend: str) -> argparse.ArgumentParser:
         backend,
         "predict",
         "Segment pictures, folders of pictures or videos.\n\nFor each picture NAME: NAME_label.png (class numbers), "
-        "NAME_color.png (the data set's\npalette) and NAME_overlay.png. For a video: NAME_overlay.mp4 and a label PNG per "
-        "frame.",
+        "NAME_color.png (the data set's\npalette) and NAME_overlay.png. For a video: NAME_overlay.mp4 and a label PNG "
+        "per frame.",
     )
     _add_weights(command)
     command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="picture, folder or video")

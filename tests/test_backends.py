@@ -1,4 +1,4 @@
-"""Runs tests/backends once per backend, each in a process of its own; a missing backend is a loud skip, in CI a failure."""
+"""Runs tests/backends once per backend, in a process of its own; a missing backend is a loud skip, in CI a failure."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.cli import run, train_parser
 from core.checkpoint import RunDirectory, load_checkpoint
+from core.cli import run, train_parser
 from core.data.pipeline import TrainingSamples, collate
 from core.training import Batch, step_seed, training_job
 

@@ -1,4 +1,7 @@
-"""The zoo in MXNet (Gluon)."""
+"""The zoo in MXNet (Gluon).
+
+MXNet 1.9 is older than the numpy and Python it runs on; what it needs to be imported, and to be quiet, stands here.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,13 @@ import warnings
 
 import numpy as np
 
-# MXNet 1.9 asks for `numpy.bool` when it is imported, an alias that numpy 1.24 removed and numpy 2 brought back.
+# An alias that numpy 1.24 removed and numpy 2 brought back.
 if "bool" not in vars(np):
     np.bool = np.bool_
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # distutils, which Python 3.12 removed
+    import mxnet  # noqa: F401
 
 # Several originals have parameters that nothing uses (SETR's unused token and norms); Gluon asks whether that is meant.
 warnings.filterwarnings("ignore", message="Parameter .* is not used by any computation")

@@ -1,4 +1,4 @@
-"""Measure: `python -m backends.mxnet.benchmark --preset pspnet_resnet50_gald --mode train --batch 2 --size 256x256`."""
+"""Measure: `python -m backends.mxnet.benchmark --preset pspnet_resnet50_gald --mode train`."""
 
 from __future__ import annotations
 

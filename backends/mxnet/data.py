@@ -35,5 +35,4 @@ def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Ite
         num_workers=workers,
         pin_memory=False,
     )
-    for images, labels in loader:
-        yield images, labels
+    yield from loader

@@ -77,7 +77,8 @@ class Optimizer:
 
     def _adam(self, name: str, weight: NDArray, gradient: NDArray, lr: float, decay: float) -> None:
         """m and v are moving averages of g and g * g; w = w - lr * m' / (sqrt(v') + epsilon), both bias-corrected."""
-        (beta1, beta2), mean, square = self.config.betas, self.state[f"exp_avg.{name}"], self.state[f"exp_avg_sq.{name}"]
+        beta1, beta2 = self.config.betas
+        mean, square = self.state[f"exp_avg.{name}"], self.state[f"exp_avg_sq.{name}"]
         if self.config.name == "adamw":
             weight *= 1 - lr * decay
             g = gradient

@@ -35,7 +35,7 @@ class Learner:
         self.optimizer = Optimizer(self.model, config.optimizer)
         self.loss, self.align_corners, self.clip_norm = config.loss, spec.align_corners, config.train.clip_norm
         if config.train.amp:
-            raise ConfigError("train.amp: the MXNet backend computes in float32 alone; MXNet 1.9 has no bfloat16 on GPUs")
+            raise ConfigError("train.amp: the MXNet backend computes in float32 alone (MXNet 1.9 has no bfloat16)")
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         set_state(self.model, state)

@@ -12,7 +12,6 @@ from paddle.io import DataLoader, Dataset
 from core.data.pipeline import TrainingSamples, collate
 from core.training import Batch
 
-
 Item = tuple[np.ndarray, np.ndarray]
 
 

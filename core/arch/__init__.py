@@ -41,5 +41,8 @@ def build(
     if num_classes is not None:
         if num_classes < 1:
             raise ConfigError(f"{where}: num_classes is {num_classes}; at least 1")
-        spec = dataclasses.replace(spec, num_classes=num_classes)
+        try:
+            spec = dataclasses.replace(spec, num_classes=num_classes)
+        except ValueError as error:
+            raise ConfigError(f"{where}: {error}") from error
     return spec

@@ -36,6 +36,11 @@ class ESPNetSpec(Spec):
     def __post_init__(self) -> None:
         if self.p < 1 or self.q < 1:
             raise ValueError(f"p={self.p}, q={self.q}: at least one ESP module at each level")
+        if self.decoder and self.num_classes < len(self.dilations):
+            raise ValueError(
+                f"num_classes is {self.num_classes}: the decoder's spatial pyramid shares the classes out to "
+                f"{len(self.dilations)} branches, so at least {len(self.dilations)}"
+            )
         if self.auxiliary:
             raise ValueError("ESPNet has no auxiliary heads")
 

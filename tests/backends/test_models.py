@@ -1,4 +1,4 @@
-"""Every preset has the canonical parameters; every tiny network takes any size its architecture permits, in one object."""
+"""Every preset has the canonical parameters; every tiny network takes any size its architecture permits."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_state_that_does_not_fit_changes_nothing(module: Module) -> None:
     model = model_of(module, spec)
     before = module("state").get_state(model)
     broken = {key: value + 1 for key, value in before.items() if key != "head.classifier.bias"}
-    with pytest.raises(WeightsError, match="head.classifier.bias"):
+    with pytest.raises(WeightsError, match=r"head\.classifier\.bias"):
         module("state").set_state(model, broken)
     after = module("state").get_state(model)
     assert all(np.array_equal(before[key], after[key]) for key in before)

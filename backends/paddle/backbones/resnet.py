@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
@@ -92,6 +94,6 @@ def _stem(spec: ResNetSpec) -> nn.Sequential:
     return nn.Sequential(
         *[
             ConvNormAct(channels, width, kernel, norm, stride=2 if i == 0 else 1)
-            for i, (channels, width) in enumerate(zip(widths, widths[1:]))
+            for i, (channels, width) in enumerate(pairwise(widths))
         ]
     )
