@@ -1,0 +1,123 @@
+"""`python -m weights_convert SRC DST` and `python -m weights_convert inspect FILE`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core.errors import ConfigError, SegParityError
+from weights_convert.convert import convert_file
+from weights_convert.formats import FORMATS
+from weights_convert.infer import merged
+from weights_convert.inspection import inspect_file, table
+from weights_convert.load import count_reasons
+from weights_convert.sources import SOURCES
+
+ORIGINS = "\n".join(f"  {source.name:14s} {source.about}" for source in SOURCES.values())
+
+
+def overrides_of(settings: Sequence[str]) -> dict[str, Any]:
+    """`a.b=value` (YAML values) as nested mappings. Raises ConfigError."""
+    result: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not all(key.split(".")):
+            raise ConfigError(f"--set {setting}: expected key=value, such as backbone.heads=12")
+        try:
+            value: Any = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {setting}: the value is not YAML: {error}") from error
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        result = merged(result, value)
+    return result
+
+
+def _parser(prog: str, **options: Any) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+    parser.add_argument("--from", dest="origin", metavar="ORIGIN", help="where the file comes from, if not recognised")
+    parser.add_argument("--arch", metavar="PRESET", help="the network, if not recognised")
+    return parser
+
+
+def convert_parser() -> argparse.ArgumentParser:
+    parser = _parser(
+        "python -m weights_convert",
+        description="Converts weights between frameworks and from published repositories. The formats are told by the "
+        f"extensions:\n{', '.join(FORMATS)}. `python -m weights_convert inspect FILE` shows what is in a file.",
+        epilog=f"origins:\n{ORIGINS}",
+    )
+    parser.add_argument("source", metavar="SRC", type=Path)
+    parser.add_argument("target", metavar="DST", type=Path)
+    parser.add_argument(
+        "--set", dest="settings", metavar="KEY=VALUE", action="append", default=[], help="change the preset"
+    )
+    parser.add_argument("--dataset", help="the data set the weights were trained on (metadata)")
+    parser.add_argument("--normalization", metavar="TEXT", help="how pictures were normalised (metadata)")
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="run source and result in every installed backend and compare layer by layer",
+    )
+    return parser
+
+
+def _convert(arguments: Sequence[str]) -> int:
+    options = convert_parser().parse_args(arguments)
+    imported, notes = convert_file(
+        options.source,
+        options.target,
+        origin=options.origin,
+        preset=options.arch,
+        overrides=overrides_of(options.settings),
+        dataset=options.dataset,
+        normalization=options.normalization,
+    )
+    fit = imported.fit
+    print(f"{options.source}: {fit.label}, {fit.spec.num_classes} classes, {len(imported.state)} tensors")
+    if imported.also:
+        print(f"  the same names and network: {', '.join(imported.also)}")
+    if fit.overrides:
+        print(f"  changed in the preset: {json.dumps(fit.overrides)}")
+    for reason, count in count_reasons(fit.dropped).items():
+        print(f"  left out: {count} tensors ({reason})")
+    for note in [*imported.notes, *notes]:
+        print(f"  note: {note}")
+    print(f"{options.target}: written")
+    if not options.verify:
+        return 0
+    from weights_convert.verify import verify
+
+    return verify(imported, options.target)
+
+
+def _inspect(arguments: Sequence[str]) -> int:
+    parser = _parser("python -m weights_convert inspect", description="Shows what is in a weight file.")
+    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args(arguments)
+    report = inspect_file(options.file, options.origin, options.arch)
+    print(json.dumps(report, indent=1) if options.json else table(report))
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _inspect(given[1:]) if given[:1] == ["inspect"] else _convert(given)
+    except SegParityError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""Writing a network's weights for a framework: native names and layouts, and metadata where the format holds it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.data.datasets import DATASETS
+from core.errors import WeightsError
+from core.schema import to_plain
+from weights_convert.formats import Tensors, format_of, write
+from weights_convert.formats.tensors import raw_bytes
+from weights_convert.load import Imported, import_weights
+from weights_convert.native_names import FRAMEWORK_OF, to_native
+
+KEPT = ("dataset", "classes", "normalization", "config")  # of the source's metadata, where it has them
+
+
+def checksum(state: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over names, types, shapes and bytes of the canonical state, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        array = state[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(raw_bytes(array))
+    return digest.hexdigest()
+
+
+def tool_version() -> str:
+    try:
+        return version("segparity")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def metadata_of(imported: Imported, dataset: str | None = None, normalization: str | None = None) -> dict[str, str]:
+    """What a converted file says about itself: the network, the data, where the weights come from.
+
+    Raises WeightsError if the network has fewer outputs than the data set has classes.
+    """
+    source, spec = imported.tensors.metadata, imported.spec
+    metadata = {key: source[key] for key in KEPT if key in source}
+    if dataset is not None:
+        metadata["dataset"] = dataset
+        metadata.pop("classes", None)
+        if dataset in DATASETS:
+            classes = DATASETS[dataset].classes
+            if len(classes) > spec.num_classes:
+                raise WeightsError(
+                    f"data set {dataset} has {len(classes)} classes, the network {spec.num_classes} outputs"
+                )
+            metadata["classes"] = json.dumps(classes)
+    if normalization is not None:
+        metadata["normalization"] = normalization
+    origin = source.get("origin") if imported.fit.source.name == "segparity" else None
+    return metadata | {
+        "format": "segparity",
+        "preset": imported.fit.preset,
+        "overrides": json.dumps(to_plain(imported.fit.overrides)),
+        "num_classes": str(spec.num_classes),
+        "spec": json.dumps(to_plain(spec)),
+        "origin": origin or f"{imported.fit.source.name} ({imported.fit.layout.name})",
+        "tool": f"segparity {tool_version()}",
+        "checksum": checksum(imported.state),
+    }
+
+
+def write_native(
+    path: str | os.PathLike[str], spec: Any, state: Mapping[str, np.ndarray], metadata: Mapping[str, str]
+) -> list[str]:
+    """Writes canonical `state` in the format of the path's extension, named and laid out as that framework wants it.
+
+    Returns notes on what the format cannot hold. Raises WeightsError as `formats.write` does.
+    """
+    framework = FRAMEWORK_OF[format_of(path).name]
+    return write(path, Tensors(to_native(spec.parameters(), state, framework), dict(metadata)))
+
+
+def convert_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    origin: str | None = None,
+    preset: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    dataset: str | None = None,
+    normalization: str | None = None,
+) -> tuple[Imported, list[str]]:
+    """Reads `source` as the network it belongs to and writes it to `target`, complete or not at all.
+
+    Returns what was read, and notes on what the target's format cannot hold. Raises WeightsError.
+    """
+    target = Path(target)
+    format_of(target)  # refuse an unknown extension before reading
+    if not target.parent.is_dir():
+        raise WeightsError(f"{target}: the directory {target.parent} does not exist")
+    imported = import_weights(source, origin=origin, preset=preset, overrides=overrides)
+    metadata = metadata_of(imported, dataset, normalization)
+    return imported, write_native(target, imported.spec, imported.state, metadata)

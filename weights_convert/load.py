@@ -1,0 +1,202 @@
+"""Reading a weight file of any format and origin as the canonical state of a network."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.arch import PRESETS, Spec
+from core.errors import WeightsError
+from core.schema import to_plain
+from weights_convert.formats import Tensors, check_finite, read
+from weights_convert.matching import Fit, fit_to, identify
+
+WRAPPER = "module."  # what DataParallel puts before every name
+
+
+@dataclass(frozen=True)
+class LoadedWeights:
+    """What `load_weights` found.
+
+    state: canonical name -> float32 array (float64 stays), complete unless something was left out or is absent.
+    left_out: names with another number of classes, "file's shape -> network's shape".
+    absent: parameters the file does not have (auxiliary heads), which keep their values.
+    dropped: the file's names that were left out on purpose, and why.
+    notes: what a reader should know, one sentence each.
+    """
+
+    path: Path
+    origin: str
+    state: dict[str, np.ndarray]
+    left_out: dict[str, str] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    dropped: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """A few lines for people."""
+        lines = [f"{self.path}: {len(self.state)} tensors of {self.origin}"]
+        lines += [f"  left out, other number of classes: {name} {shapes}" for name, shapes in self.left_out.items()]
+        if self.absent:
+            lines.append(f"  not in the file, kept as initialised: {len(self.absent)} of the auxiliary heads")
+        lines += [f"  dropped: {reason}: {count} tensors" for reason, count in count_reasons(self.dropped).items()]
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A file read as a network of its own: what it is, and its canonical state (types as in the file)."""
+
+    path: Path
+    tensors: Tensors
+    fit: Fit
+    also: tuple[str, ...]
+    state: dict[str, np.ndarray]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> Spec:
+        return self.fit.spec
+
+
+def count_reasons(dropped: Mapping[str, str]) -> dict[str, int]:
+    """Reason -> number of tensors dropped for it."""
+    counts: dict[str, int] = {}
+    for reason in dropped.values():
+        counts[reason] = counts.get(reason, 0) + 1
+    return counts
+
+
+def open_tensors(path: str | os.PathLike[str]) -> Tensors:
+    """Reads the file and takes off what DataParallel puts before every name."""
+    tensors = read(path)
+    if tensors.arrays and all(name.startswith(WRAPPER) for name in tensors.arrays):
+        tensors = tensors.strip_prefix(WRAPPER)
+    return tensors
+
+
+def canonical_state(fit: Fit, tensors: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
+    """The fit's tensors by canonical name, in the network's order.
+
+    Raises WeightsError for types that are no weights, and for values that are not finite.
+    """
+    state: dict[str, np.ndarray] = {}
+    for parameter in fit.spec.parameters():
+        if parameter.name not in fit.origins:
+            continue
+        origin = fit.origins[parameter.name]
+        array = tensors[origin.name]
+        if array.dtype.kind != "f":
+            raise WeightsError(f"{where}: {origin.name} has the type {array.dtype}; weights are floating point")
+        state[parameter.name] = array.T if origin.transposed else array
+    try:
+        check_finite({fit.origins[name].name: array for name, array in state.items()})
+    except WeightsError as error:
+        raise WeightsError(f"{where}: {error}") from None
+    return state
+
+
+def load_weights(
+    path: str | os.PathLike[str], spec: Spec, *, origin: str | None = None, fine_tune: bool = False
+) -> LoadedWeights:
+    """The weights in `path`, of any format and origin, for the network of `spec`.
+
+    origin: a key of weights_convert.sources.SOURCES; recognised by the names when not given.
+    fine_tune: tensors whose shape depends on the number of classes are left out where the file has another one, and
+    auxiliary heads may be absent. Auxiliary heads that the network does not have are dropped in either case.
+
+    Raises WeightsError if the file cannot be read, or anything is missing, unexpected or of another shape.
+    """
+    path = Path(path)
+    tensors = open_tensors(path)
+    fit, classes = fit_to(tensors, spec, str(path), origin=origin, fine_tune=fine_tune)
+    state = canonical_state(fit, tensors, str(path))
+    own = {parameter.name: parameter.shape for parameter in spec.parameters()}
+    left_out = {name: f"{state.pop(name).shape} -> {own[name]}" for name in classes if name in state}
+    absent = tuple(name for name in own if name not in state and name not in left_out)
+    return LoadedWeights(
+        path,
+        f"{fit.source.name} ({fit.layout.name})",
+        {name: _as_float(array) for name, array in state.items()},
+        left_out,
+        absent,
+        fit.dropped,
+        (*tensors.notes, *_differences(fit, tensors, spec)),
+    )
+
+
+def _as_float(array: np.ndarray) -> np.ndarray:
+    """float64 as it is, everything else as contiguous float32."""
+    return np.ascontiguousarray(array, dtype=np.float64 if array.dtype == np.float64 else np.float32)
+
+
+def _differences(fit: Fit, tensors: Tensors, spec: Spec) -> list[str]:
+    """A warning where the network is none of those the file's origin has, in numbers that shapes do not show."""
+    if fit.source.name == "segparity":
+        preset = tensors.metadata.get("preset", "")
+        candidates = [preset] if preset in PRESETS and "overrides" not in tensors.metadata else []
+    else:
+        candidates = [name for name in fit.layout.presets if PRESETS[name].spec.arch == spec.arch]
+    if not candidates:
+        return []
+    gaps = {name: _unlike(spec, PRESETS[name].spec) for name in candidates}
+    nearest_preset = min(gaps, key=lambda name: len(gaps[name]))
+    if not gaps[nearest_preset]:
+        return []
+    fields = ", ".join(gaps[nearest_preset])
+    return [f"the network differs from preset {nearest_preset} of that origin in {fields}: is that meant?"]
+
+
+def _unlike(one: Spec, other: Spec) -> list[str]:
+    """Fields in which two specs differ, other than class count, auxiliary heads and initialisers."""
+    if type(one) is not type(other):
+        return ["arch"]
+    skipped = ("num_classes", "auxiliary", "init")
+    names = [field.name for field in dataclasses.fields(one) if field.name not in skipped]
+    found = []
+    for name in names:
+        mine, theirs = to_plain(getattr(one, name)), to_plain(getattr(other, name))
+        if isinstance(mine, dict) and isinstance(theirs, dict):
+            found += [f"{name}.{key}" for key in mine if mine[key] != theirs.get(key)]
+        elif mine != theirs:
+            found.append(name)
+    return [name for name in found if name not in ("backbone.image_size", "p", "q", "decoder", "last_skip")]
+
+
+def import_weights(
+    path: str | os.PathLike[str],
+    *,
+    origin: str | None = None,
+    preset: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Imported:
+    """The weights in `path` and the network they belong to, found by names, shapes and (for our own files) metadata.
+
+    Raises WeightsError as `identify` does.
+    """
+    path = Path(path)
+    tensors = open_tensors(path)
+    if preset is None and origin in (None, "segparity") and tensors.metadata.get("preset") in PRESETS:
+        origin, preset = "segparity", tensors.metadata["preset"]
+        overrides = {**_overrides_in(path, tensors), **(overrides or {})}
+    fit, also = identify(tensors, str(path), origin=origin, preset=preset, overrides=overrides)
+    names = tuple(f"{other.source.name} ({other.layout.name})" for other in also)
+    return Imported(path, tensors, fit, names, canonical_state(fit, tensors, str(path)), tuple(tensors.notes))
+
+
+def _overrides_in(path: Path, tensors: Tensors) -> dict[str, Any]:
+    try:
+        found = json.loads(tensors.metadata.get("overrides", "{}"))
+    except json.JSONDecodeError as error:
+        raise WeightsError(f"{path}: its metadata 'overrides' is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise WeightsError(f"{path}: its metadata 'overrides' is no mapping")
+    return found

@@ -1,0 +1,27 @@
+"""Origins of weights: one file each, with the explicit map from its names to a preset's. Registered in `SOURCES`.
+
+GALD-Net and Fast_Seg share PSPNet, the authors' ESPNet and Fast_Seg share ESPNet: the same names, the same network, the
+same maps. Such a file belongs to both, and the first of `SOURCES` is named as its origin; that is no ambiguity, since
+the canonical state is the same.
+"""
+
+from __future__ import annotations
+
+from core.errors import WeightsError
+from core.schema import nearest
+from weights_convert.sources import espnet, fast_seg, gald_net, mmseg, mxnetseg, paddleseg, segparity, semsegpaddle
+from weights_convert.sources.rules import Assignment, Layout, Origin, Source
+
+__all__ = ["SOURCES", "Assignment", "Layout", "Origin", "Source", "find_source"]
+
+SOURCES: dict[str, Source] = {
+    module.SOURCE.name: module.SOURCE
+    for module in (segparity, gald_net, espnet, fast_seg, semsegpaddle, mxnetseg, mmseg, paddleseg)
+}
+
+
+def find_source(name: str) -> Source:
+    """Raises WeightsError for an unknown origin, with the nearest known one."""
+    if name not in SOURCES:
+        raise WeightsError(f"unknown origin {name!r}.{nearest(name, SOURCES)}")
+    return SOURCES[name]

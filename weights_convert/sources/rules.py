@@ -1,0 +1,196 @@
+"""How an origin's parameter names become canonical ones: explicit rules, each a full match with named groups.
+
+    module(r"layer(?P<stage>\\d)\\.(?P<block>\\d+)\\.downsample\\.0", "backbone.layer{stage}.{block}.downsample.conv")
+
+renames `layer1.0.downsample.0.weight` to `backbone.layer1.0.downsample.conv.weight`. Numbers may be shifted:
+`{stage-1}`, `{index+1}` and `{5-level}` are the only arithmetic. Nothing is sorted, zipped by position or reshaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Protocol
+
+from core.arch import Spec
+from core.errors import WeightsError
+
+# Last name components, by the framework an origin is written in, and what they are called here.
+TORCH_LEAVES = {"weight": "weight", "bias": "bias", "running_mean": "running_mean", "running_var": "running_var"}
+PADDLE_LEAVES = {
+    "weight": "weight",
+    "bias": "bias",
+    "_mean": "running_mean",
+    "_variance": "running_var",
+    "_weight": "weight",  # PReLU
+}
+MXNET_LEAVES = {
+    "weight": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "running_mean": "running_mean",
+    "running_var": "running_var",
+    "alpha": "weight",  # PReLU
+}
+
+_FIELD = re.compile(r"\{(?:(?P<minuend>\d+)-)?(?P<group>[a-z_]\w*)(?P<shift>[-+]\d+)?\}")
+
+
+def fill_in(template: str, groups: Mapping[str, str]) -> str:
+    """`template` with `{group}`, `{group+1}`, `{group-1}` and `{5-group}` replaced by a match's groups."""
+
+    def value(found: re.Match[str]) -> str:
+        text = groups[found["group"]]
+        if found["minuend"]:
+            return str(int(found["minuend"]) - int(text))
+        return str(int(text) + int(found["shift"])) if found["shift"] else text
+
+    return _FIELD.sub(value, template)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Names that match `pattern` whole become `targets`; more than one where the original shares a module.
+
+    `transposed`: the origin stores the layer's weight as [in, out].
+    """
+
+    pattern: str
+    targets: tuple[str, ...]
+    whole: bool = False
+    transposed: bool = False
+
+    def match(self, name: str, leaves: Mapping[str, str]) -> tuple[str, ...] | None:
+        """The canonical names of the original's parameter `name`, or None if the rule is not about it."""
+        if self.whole:
+            found, leaf = re.fullmatch(self.pattern, name), ""
+        else:
+            stem, _, leaf = name.rpartition(".")
+            if leaf not in leaves:
+                return None
+            found, leaf = re.fullmatch(self.pattern, stem), f".{leaves[leaf]}"
+        if found is None:
+            return None
+        return tuple(fill_in(target, found.groupdict()) + leaf for target in self.targets)
+
+
+def module(pattern: str, *targets: str) -> Rule:
+    """All parameters of a layer: the pattern is its path, without the last component."""
+    return Rule(pattern, targets)
+
+
+def linear_in_out(pattern: str, *targets: str) -> Rule:
+    """A fully connected layer stored as [in, out] (Paddle's `Linear`)."""
+    return Rule(pattern, targets, transposed=True)
+
+
+def tensor(pattern: str, *targets: str) -> Rule:
+    """A single parameter by its whole name."""
+    return Rule(pattern, targets, whole=True)
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Parameters left out on purpose: those whose whole name matches, and why."""
+
+    pattern: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a canonical tensor comes from."""
+
+    name: str
+    transposed: bool = False
+
+    def shape(self, original: tuple[int, ...]) -> tuple[int, ...]:
+        return original[::-1] if self.transposed else original
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What the rules make of a file's names: canonical name -> origin, what is dropped and why, what no rule knows."""
+
+    origins: dict[str, Origin] = field(default_factory=dict)
+    dropped: dict[str, str] = field(default_factory=dict)
+    unexpected: list[str] = field(default_factory=list)
+
+
+class Layout(Protocol):
+    """One naming of one family of networks."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def presets(self) -> tuple[str, ...]: ...
+
+    def assign(self, names: Iterable[str], spec: Spec) -> Assignment: ...
+
+
+def dropped_by(drops: Iterable[Drop], name: str) -> str | None:
+    """Why `name` is left out, or None if no drop is about it."""
+    return next((drop.reason for drop in drops if re.fullmatch(drop.pattern, name)), None)
+
+
+SAMPLE = 24  # names looked at to see whether a naming is worth trying
+COUNTER = Drop(r"(.*\.)?num_batches_tracked", "PyTorch's counter of batches; only used when momentum is None")
+
+
+@dataclass(frozen=True)
+class RuleLayout:
+    """A naming given by rules; `presets` are the specs its networks have."""
+
+    name: str
+    presets: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    dropped: tuple[Drop, ...] = ()
+    leaves: Mapping[str, str] = field(default_factory=lambda: TORCH_LEAVES, hash=False)
+
+    def assign(self, names: Iterable[str], spec: Spec) -> Assignment:
+        """Raises WeightsError if two rules claim a name, or two names become the same tensor."""
+        return self._assign(tuple(names))
+
+    @lru_cache(maxsize=64)  # noqa: B019 - layouts are constants; the presets of one share its reading of a file
+    def _assign(self, names: tuple[str, ...]) -> Assignment:
+        result = Assignment()
+        sample = names[:: max(1, len(names) // SAMPLE)]
+        if not any(self._read(name)[0] for name in sample):
+            result.unexpected.extend(names)  # files of quite another kind are told by a few names
+            return result
+        for name in names:
+            claims, reason = self._read(name)
+            if len(claims) + (reason is not None) > 1:
+                raise WeightsError(f"{self.name}: {name!r} is matched by more than one rule of the name map")
+            if reason is not None:
+                result.dropped[name] = reason
+            elif not claims:
+                result.unexpected.append(name)
+            for rule, targets in claims:
+                _enter(result, self.name, Origin(name, rule.transposed and name.endswith(".weight")), targets)
+        return result
+
+    def _read(self, name: str) -> tuple[list[tuple[Rule, tuple[str, ...]]], str | None]:
+        """The rules that claim `name` with what they make of it, and why it is left out if it is."""
+        claims = [(rule, found) for rule in self.rules if (found := rule.match(name, self.leaves)) is not None]
+        return claims, dropped_by(self.dropped, name)
+
+
+def _enter(result: Assignment, layout: str, origin: Origin, targets: Iterable[str]) -> None:
+    for target in targets:
+        if target in result.origins:
+            raise WeightsError(f"{layout}: {result.origins[target].name!r} and {origin.name!r} both become {target!r}")
+        result.origins[target] = origin
+
+
+@dataclass(frozen=True)
+class Source:
+    """A published repository or model zoo: where it is and the namings found in its files."""
+
+    name: str
+    about: str
+    layouts: tuple[Layout, ...]

@@ -1,0 +1,107 @@
+"""Proof of a conversion: source and result run in every installed backend, and compared submodule by submodule."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from core.arch import Spec
+from core.arch.setr import SETRSpec
+from core.errors import WeightsError
+from weights_convert.load import Imported, import_weights
+
+SIDE = 96
+DEPTH = 3
+BACKENDS = ("torch", "paddle", "mxnet")
+# Two frameworks round differently, and deep networks amplify it: of the largest value, in float32.
+ACROSS = 1e-2
+
+
+def picture(spec: Spec) -> np.ndarray:
+    """A fixed random input [1, 3, H, W] of a size the network takes."""
+    height, width = SIDE, 2 * SIDE
+    if isinstance(spec, SETRSpec):
+        height, width = spec.backbone.image_size
+    return np.random.default_rng(0).standard_normal((1, 3, height, width)).astype(np.float32)
+
+
+def relative(one: np.ndarray, other: np.ndarray) -> float:
+    """Largest difference over the largest value of `other`."""
+    if one.shape != other.shape:
+        return float("inf")
+    scale = float(np.max(np.abs(other), initial=0.0))
+    difference = float(np.max(np.abs(one.astype(np.float64) - other), initial=0.0))
+    return difference / scale if scale else difference
+
+
+def depth_table(traces: Mapping[str, Mapping[str, np.ndarray]], reference: str) -> list[str]:
+    """A line for each submodule that all traces have, in the reference's order of computation."""
+    others = [name for name in traces if name != reference]
+    if not others:
+        return []
+    lines = [f"  {'submodule':44s}" + "".join(f"{name:>12s}" for name in others)]
+    for layer, array in traces[reference].items():
+        cells = [
+            f"{relative(traces[name][layer], array):12.1e}" if layer in traces[name] else f"{'-':>12s}"
+            for name in others
+        ]
+        lines.append(f"  {layer:44s}{''.join(cells)}")
+    return lines
+
+
+def verify(imported: Imported, target: Path) -> int:
+    """Compares the imported weights with those in `target`; prints what it finds. 0 if all is as it should be.
+
+    Within a backend the two must give the same bits; across backends the differences are printed by depth, and those of
+    the logits may not pass ACROSS.
+    """
+    # Late, and not at the top: converting needs no process and no framework.
+    from parity_tests.client import Backend, BackendMissing
+
+    result = import_weights(target, origin="segparity", preset=imported.fit.preset, overrides=imported.fit.overrides)
+    if set(result.state) != set(imported.state):
+        raise WeightsError(f"{target}: does not hold the tensors that were written")
+    x, traces, faults = picture(imported.spec), {}, 0
+    with tempfile.TemporaryDirectory(prefix="segparity-verify-") as folder:
+        files = []
+        for label, state in (("source", imported.state), ("result", result.state)):
+            files.append(Path(folder) / f"{label}.safetensors")
+            save_file({name: np.ascontiguousarray(array, np.float32) for name, array in state.items()}, files[-1])
+        for name in BACKENDS:
+            try:
+                with Backend(name) as backend:
+                    ours = [_trace(backend, imported, file, x) for file in files]
+            except BackendMissing as error:
+                print(f"SKIPPED  {error}", file=sys.stderr)
+                continue
+            traces[name] = ours[0]
+            worst = max(relative(ours[1][layer], array) for layer, array in ours[0].items())
+            faults += worst != 0
+            print(f"{name}: source and result differ by {worst:.1e} at most, over {len(ours[0])} submodules")
+    if not traces:
+        raise WeightsError("nothing to verify with: no backend is installed")
+    reference = next(iter(traces))
+    if len(traces) > 1:
+        print(f"against {reference}, largest difference over largest value, in the order of computation:")
+        print("\n".join(depth_table(traces, reference)))
+    for trace in traces.values():
+        logits = [layer for layer in traces[reference] if layer.startswith("logits.")]
+        faults += any(relative(trace[layer], traces[reference][layer]) > ACROSS for layer in logits)
+    print("verified" if not faults else "NOT VERIFIED: the differences above are more than rounding")
+    return 1 if faults else 0
+
+
+def _trace(backend: object, imported: Imported, state: Path, x: np.ndarray) -> dict[str, np.ndarray]:
+    """What every submodule gives with the weights in `state`, in the order of computation."""
+    request = backend.request  # type: ignore[attr-defined]
+    request(
+        "build", preset=imported.fit.preset, overrides=imported.fit.overrides, num_classes=imported.spec.num_classes
+    )
+    request("load", state)
+    fields, arrays = request("trace", {"x": x}, train=False, depth=DEPTH)
+    return {layer: arrays[layer] for layer in fields["order"]}
