@@ -9,6 +9,7 @@ bin    := $(VENV)/bin
 comma  := ,
 space  := $(subst ,, )
 extras := dev,report,logging,$(subst $(space),$(comma),$(strip $(BACKENDS)))
+peers  := build/bench-peers
 stamp  := $(VENV)/.set-up-$(subst $(space),-,$(strip $(BACKENDS)))
 
 .PHONY: setup demo test test-slow lint types format parity bench table clean
@@ -42,6 +43,19 @@ types: setup
 format: setup
 	$(bin)/ruff check --fix .
 	$(bin)/ruff format .
+
+# The public packages that the backends are measured beside lie in a folder of their own; without them (no network, say)
+# the table names them as not measured.
+bench: setup $(peers)/.set-up
+	$(bin)/python -m benchmarks --peers $(peers) --output report/benchmarks
+
+$(peers)/.set-up: benchmarks/requirements.txt | setup
+	rm -rf $(peers)
+	mkdir -p $(peers)
+	-$(bin)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(peers) -r $< && touch $@
+
+parity: setup
+	OMP_NUM_THREADS=1 $(bin)/python -m parity_tests report --backends "$(BACKENDS)"
 
 table: setup
 	$(bin)/python -m core.zoo README.md

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from multiprocessing import parent_process
 
+import cv2
 import numpy as np
 from mxnet.gluon.data import DataLoader, Dataset
 
@@ -21,6 +23,8 @@ class GluonSamples(Dataset):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if parent_process() is not None:
+            cv2.setNumThreads(0)  # the workers are the parallelism; Gluon calls nothing when one starts
         return self.samples[index]
 
 

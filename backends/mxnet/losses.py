@@ -13,28 +13,25 @@ from core.data import IGNORE
 from core.losses import LossConfig
 
 
-def _pixel_weights(logits: NDArray, labels: NDArray, class_weights: Sequence[float] | None) -> tuple[NDArray, NDArray]:
-    """Labels with 0 for the ignored ones, and each pixel's weight, 0 where it is ignored: both [N, H, W]."""
-    valid = labels != IGNORE
-    known = nd.where(valid, labels, nd.zeros_like(labels))
-    weights = valid.astype(logits.dtype)
+def _pixel_weights(logits: NDArray, labels: NDArray, class_weights: Sequence[float] | None) -> NDArray:
+    """Each pixel's weight [N, H, W], 0 where it is ignored."""
+    weights = (labels != IGNORE).astype(logits.dtype)
     if class_weights is not None:
         table = nd.array(class_weights, ctx=logits.context, dtype=logits.dtype)
-        weights = weights * nd.take(table, known)
-    return known, weights
+        weights = weights * nd.take(table, labels, mode="clip")
+    return weights
 
 
-def _negative_log(logits: NDArray, known: NDArray) -> NDArray:
-    """-log of the true class's probability, [N, H, W]."""
-    return -nd.pick(nd.log_softmax(logits, axis=1), known, axis=1, mode="clip")
+def _negative_log(logits: NDArray, labels: NDArray) -> NDArray:
+    """-log of the true class's probability [N, H, W]; of the last class where the pixel is ignored (`clip`)."""
+    return -nd.pick(nd.log_softmax(logits, axis=1), labels, axis=1, mode="clip")
 
 
 def cross_entropy(
     logits: NDArray, labels: NDArray, divisor: float, class_weights: Sequence[float] | None = None
 ) -> NDArray:
     """Sum of the (weighted) cross-entropy of [N, C, H, W] at the labelled pixels of [N, H, W], over `divisor`."""
-    known, weights = _pixel_weights(logits, labels, class_weights)
-    return (_negative_log(logits, known) * weights).sum() / divisor
+    return (_negative_log(logits, labels) * _pixel_weights(logits, labels, class_weights)).sum() / divisor
 
 
 def ohem_cross_entropy(
@@ -42,8 +39,8 @@ def ohem_cross_entropy(
 ) -> NDArray:
     """Mean over the hard pixels: true-class probability at most max(threshold, the min_kept-th smallest)."""
     with autograd.pause():
-        known, weights = _pixel_weights(logits, labels, class_weights)
-        probability = nd.exp(-_negative_log(logits, known)).asnumpy()
+        weights = _pixel_weights(logits, labels, class_weights)
+        probability = nd.exp(-_negative_log(logits, labels)).asnumpy()
         valid = labels.asnumpy() != IGNORE
         limit, labelled = threshold, probability[valid]
         if min_kept > 0 and labelled.size:
@@ -52,7 +49,7 @@ def ohem_cross_entropy(
         hard = nd.array(valid & (probability <= limit), ctx=logits.context, dtype=logits.dtype)
         weights = weights * hard
         divisor = float(weights.sum().asscalar()) or 1.0
-    return (_negative_log(logits, known) * weights).sum() / divisor
+    return (_negative_log(logits, labels) * weights).sum() / divisor
 
 
 def segmentation_loss(

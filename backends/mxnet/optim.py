@@ -58,8 +58,14 @@ class Optimizer:
         self.steps += 1
         update = self._sgd if self.config.name == "sgd" else self._adam
         for name, parameter in self.parameters.items():
+            weight = parameter.data()
+            if (
+                not weight._fresh_grad
+            ):  # as gluon.Trainer asks: no backward pass reached it, so it does not decay either
+                continue
+            weight._fresh_grad = False
             multiplier, decay = self.rules[name]
-            update(name, parameter.data(), parameter.grad(), multiplier * self.lr, decay)
+            update(name, weight, parameter.grad(), multiplier * self.lr, decay)
 
     def _sgd(self, name: str, weight: NDArray, gradient: NDArray, lr: float, decay: float) -> None:
         """buf = momentum * buf + g; w = w - lr * buf, with g = gradient + decay * w."""

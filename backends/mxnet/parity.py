@@ -106,3 +106,4 @@ def set_gradients(learner: Learner, given: Mapping[str, np.ndarray]) -> None:
     """Puts `given` where a backward pass would have left its gradients."""
     for name, parameter in learner.optimizer.parameters.items():
         parameter.grad()[:] = nd.array(given[name], dtype=parameter.dtype)
+        parameter.data()._fresh_grad = True

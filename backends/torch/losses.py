@@ -57,7 +57,9 @@ def segmentation_loss(
     """
     parts = []
     for i, logits in enumerate(outputs):
-        logits = resize(logits.float() if logits.dtype == torch.float16 else logits, labels.shape[1:], align_corners)
+        if logits.dtype in (torch.float16, torch.bfloat16):
+            logits = logits.float()
+        logits = resize(logits, labels.shape[1:], align_corners)
         if i == 0 and config.kind == "ohem":
             loss = ohem_cross_entropy(logits, labels, config.threshold, config.min_kept, config.class_weights) * share
         else:
