@@ -5,10 +5,10 @@ import pickle
 import cv2
 import numpy as np
 import pytest
-from shared_paths import require_shared
 
 from core.data import IGNORE, open_dataset
 from core.errors import DataError
+from tests.shared_paths import require_shared
 
 
 @pytest.mark.parametrize(("split", "length"), [("train", 367), ("val", 101), ("trainval", 468), ("test", 233)])
@@ -115,3 +115,15 @@ def test_unknown_option_and_empty_split(tmp_path):
         open_dataset("camvid", "train", tmp_path, require_label=False)
     with pytest.raises(DataError, match="holds no pictures"):
         open_dataset("camvid", "train", tmp_path)
+
+
+def test_void_can_be_a_twelfth_class() -> None:
+    root = require_shared("data/camvid")
+    plain, with_void = (open_dataset("camvid", "val", root, void_class=flag) for flag in (False, True))
+    ignored, kept = plain[0].label, with_void[0].label
+    assert ignored is not None and kept is not None  # noqa: PT018
+    assert with_void.num_classes == 12
+    assert with_void.classes[11] == "Void"
+    assert np.array_equal(ignored == 255, kept == 11)
+    assert np.array_equal(kept[kept != 11], ignored[kept != 11])
+    assert plain.num_classes == 11

@@ -5,12 +5,12 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from shared_paths import require_shared
 
 from core.data import IGNORE, open_dataset
 from core.data.datasets.base import map_label
 from core.data.datasets.images import read_label
 from core.errors import DataError
+from tests.shared_paths import require_shared
 
 FOLDER = "gtFine/val/frankfurt"
 

@@ -29,8 +29,8 @@ class Dataset(ABC):
     """A sequence of `Sample`s. Subclasses set the class attributes; instances are cheap to pickle."""
 
     name: ClassVar[str]
-    classes: ClassVar[tuple[str, ...]]
-    palette: ClassVar[np.ndarray]  # uint8 [C, 3], RGB
+    classes: tuple[str, ...]
+    palette: np.ndarray  # uint8 [C, 3], RGB
     splits: ClassVar[tuple[str, ...]]
     ignore_index: ClassVar[int] = IGNORE
 

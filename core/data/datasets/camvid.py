@@ -15,7 +15,7 @@ from core.data.datasets.base import IGNORE, FileDataset, Pair
 from core.data.datasets.images import IMAGE_EXTENSIONS
 from core.errors import DataError
 
-CLASSES = (
+CLASSES: tuple[str, ...] = (
     "Sky", "Building", "Pole", "Road", "Pavement", "Tree", "Sign", "Fence", "Car", "Pedestrian", "Bicyclist",
 )  # fmt: skip
 
@@ -32,12 +32,26 @@ _VOID = 11
 
 
 class CamVid(FileDataset):
-    """CamVid with 11 classes; the stored value 11 (void) becomes 255. `trainval` is `train` followed by `val`."""
+    """CamVid with 11 classes; the stored value 11 (void) becomes 255. `trainval` is `train` followed by `val`.
+
+    Args:
+        void_class: keep void as a twelfth class, black, as the figures published with ESPNet count it (with
+            metrics.mean_over the first eleven).
+    """
 
     name = "camvid"
     classes = CLASSES
     palette = PALETTE
     splits = ("train", "val", "trainval", "test")
+
+    def __init__(
+        self, split: str, root: str | Path | None = None, *, require_labels: bool = True, void_class: bool = False
+    ) -> None:
+        self.void_class = void_class
+        if void_class:
+            self.classes = (*CLASSES, "Void")
+            self.palette = np.concatenate([PALETTE, np.zeros((1, 3), np.uint8)])
+        super().__init__(split, root, require_labels=require_labels)
 
     def list_pairs(self) -> list[Pair]:
         parts = ("train", "val") if self.split == "trainval" else (self.split,)
@@ -45,7 +59,8 @@ class CamVid(FileDataset):
 
     def label_table(self, path: Path) -> np.ndarray:
         table = super().label_table(path)
-        table[_VOID] = IGNORE
+        if not self.void_class:
+            table[_VOID] = IGNORE
         return table
 
     def _list_part(self, part: str) -> list[Pair]:
