@@ -57,7 +57,7 @@ class Backend:
             raise BackendMissing(f"backend {self.name}: there is no backends/{self.name}/parity.py")
         self._folder = tempfile.TemporaryDirectory(prefix=f"segparity-{self.name}-")
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        self._log: IO[bytes] = open(Path(self._folder.name) / "stderr", "w+b")  # noqa: SIM115
+        self._log: IO[bytes] = open(Path(self._folder.name) / "stderr", "w+b")
         self._process = subprocess.Popen(
             [interpreter(self.name), "-m", "parity_tests.worker", self.name],
             cwd=ROOT,
@@ -83,10 +83,16 @@ class Backend:
     ) -> None:
         self.close()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
+
     def close(self) -> None:
         """Ends the process and deletes its files."""
         if self._process is not None:
-            assert self._process.stdin is not None and self._process.stdout is not None
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
             try:
                 self._process.stdin.close()
                 self._process.wait(timeout=20)
@@ -107,7 +113,9 @@ class Backend:
 
         Raises BackendFailed with the worker's own message.
         """
-        assert self._process is not None and self._process.stdin is not None and self._folder is not None
+        assert self._process is not None
+        assert self._process.stdin is not None
+        assert self._folder is not None
         self._count += 1
         sent: Path | None = None
         if isinstance(arrays, Path):
@@ -134,7 +142,8 @@ class Backend:
         return answer, results
 
     def _answer(self) -> dict[str, Any]:
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             code = self._process.wait()

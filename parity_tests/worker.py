@@ -2,7 +2,8 @@
 
 A request is one JSON line on standard input, `{"op": …, "arrays": FILE or null, "out": FILE, …}`; the answer one JSON
 line on standard output, `{"ok": true, …}` or `{"ok": false, "error": …, "kind": …}`. Arrays lie in safetensors files.
-Whatever a framework prints goes to standard error. What an operation needs of the backend is in `backends/<name>/parity.py`.
+Whatever a framework prints goes to standard error. What an operation needs of a backend is in
+`backends/<name>/parity.py`.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from safetensors.numpy import load_file, save_file
 
 from core.arch import Spec, build
 from core.errors import SegParityError
+from parity_tests import faults, learning
+from parity_tests.recording import INPUT, Recorder
 
 Arrays = dict[str, np.ndarray]
 Answer = tuple[dict[str, Any], Arrays]
 
 
 class Worker:
-    """The network at work and the operations on it. Each takes the request and its arrays, and gives fields and arrays."""
+    """The network at work and the operations on it. Each takes a request with arrays, and gives fields and arrays."""
 
     def __init__(self, backend: str) -> None:
         self.backend = backend
@@ -37,6 +40,7 @@ class Worker:
         self.state_of: ModuleType = importlib.import_module(f"backends.{backend}.state")
         self.spec: Spec | None = None
         self.model: Any = None
+        self.learning = learning.Learning(backend, self.adapter)
 
     def build(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """The network of `preset`, `overrides` and `num_classes`, in `dtype`; `dropout: false` builds it without."""
@@ -52,8 +56,8 @@ class Worker:
         return {}, {}
 
     def state(self, request: dict[str, Any], arrays: Arrays) -> Answer:
-        """The network's canonical state."""
-        return {}, self.state_of.get_state(self.model)
+        """The network's canonical state, and its names in the network's own order."""
+        return {"names": list(self.state_of.names(self.model))}, self.state_of.get_state(self.model)
 
     def forward(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """Logits `out/<i>` of `x`, main head first. `sizes[i]`: resized to that [height, width] by the framework."""
@@ -66,10 +70,24 @@ class Worker:
         return {"outputs": len(logits)}, out
 
     def trace(self, request: dict[str, Any], arrays: Arrays) -> Answer:
-        """What every named submodule down to `depth` gives for `x`, in the order of computation; then the logits."""
-        found, logits = self.adapter.trace(self.model, arrays["x"], request["train"], request.get("depth", 3))
-        found = {**found, **{f"logits.{i}": array for i, array in enumerate(logits)}}
-        return {"order": list(found)}, found
+        """What every named submodule down to `depth` takes (`<name>:in`) and gives for `x`; then the logits.
+
+        `order`: names in the order in which the submodules finish.
+        """
+        recorder = Recorder()
+        logits = self.adapter.trace(self.model, arrays["x"], request["train"], request.get("depth", 3), recorder)
+        found = {**recorder.found, **{f"logits.{i}": array for i, array in enumerate(logits)}}
+        return {"order": [name for name in found if not name.endswith(INPUT)]}, found
+
+    def fault(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """Breaks this process on purpose (parity_tests.faults); without `name` it is put right again."""
+        faults.inject(request.get("name"), self.backend)
+        return {}, {}
+
+    def difference(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """Runs a snippet of `backends/<name>` that shows how the framework itself computes something."""
+        shown = importlib.import_module(f"parity_tests.habits.{self.backend}")
+        return {}, getattr(shown, request["name"])()
 
     def free(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """Lets the network go."""
@@ -78,15 +96,16 @@ class Worker:
         return {}, {}
 
 
-OPERATIONS = ("build", "load", "state", "forward", "trace", "free")
+OPERATIONS = ("build", "load", "state", "forward", "trace", "fault", "difference", "free")
 
 
 def answer(worker: Worker, request: dict[str, Any]) -> dict[str, Any]:
     """Carries one request out."""
     operation = request["op"]
-    if operation not in OPERATIONS:
-        raise ValueError(f"unknown operation {operation!r}: {', '.join(OPERATIONS)}")
-    job: Callable[[dict[str, Any], Arrays], Answer] = getattr(worker, operation)
+    if operation not in OPERATIONS + learning.OPERATIONS:
+        raise ValueError(f"unknown operation {operation!r}: {', '.join(OPERATIONS + learning.OPERATIONS)}")
+    owner = worker if operation in OPERATIONS else worker.learning
+    job: Callable[[dict[str, Any], Arrays], Answer] = getattr(owner, operation)
     arrays = load_file(request["arrays"]) if request.get("arrays") else {}
     fields, results = job(request, arrays)
     if results:

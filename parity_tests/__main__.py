@@ -1,0 +1,114 @@
+"""The ladder from the command line.
+
+python -m parity_tests climb --arch pspnet_tiny --rungs 2,4       agreement in digits, as text
+python -m parity_tests trace --arch pspnet_tiny --backends torch,paddle [--train] [--dtype float32] [--all]
+python -m parity_tests report                                     report/parity/index.html and parity.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from core.cli import run
+from core.errors import SegParityError
+from parity_tests.cases import FULL, NARROW, TINY, Case
+from parity_tests.client import BACKENDS
+from parity_tests.ladder import REFERENCE, Fleet, Ladder, pairs
+from parity_tests.report import write_report
+from parity_tests.rungs import RUNGS
+from parity_tests.trace import first_divergence, layers, profile_table, traced
+
+
+def find_case(name: str) -> Case:
+    """A case of the ladder by its name, or any preset. Raises ConfigError for an unknown one."""
+    for case in (*TINY, *NARROW, *FULL):
+        if case.name == name:
+            return case
+    case = Case(name, name)
+    case.spec()
+    return case
+
+
+def _backends(text: str) -> list[str]:
+    names = text.replace(",", " ").split()
+    unknown = [name for name in names if name not in BACKENDS]
+    if unknown or not names:
+        raise SegParityError(f"--backends {text}: choose from {', '.join(BACKENDS)}")
+    return names
+
+
+def _trace(options: argparse.Namespace) -> None:
+    names = _backends(options.backends)
+    if len(names) != 2:
+        raise SegParityError(f"--backends {options.backends}: a trace compares two")
+    case = find_case(options.arch)
+    tolerance = options.tolerance or (1e-9 if options.dtype == "float64" else 1e-4)
+    with Fleet(names) as fleet:
+        sides = [traced(fleet.get(name), case, dtype=options.dtype, train=options.train) for name in names]
+    found = layers(sides[0], sides[1])
+    mode = "training" if options.train else "inference"
+    print(f"{case.name}, {options.dtype}, {mode} mode, {' and '.join(names)}: {len(found)} submodules")
+    if options.all:
+        print(profile_table(found))
+    divergence = first_divergence(sides[0], sides[1], tolerance)
+    if divergence is None:
+        worst = max(found, key=lambda layer: layer.given.relative)
+        print(f"no divergence beyond {tolerance:.0e}; the most is {worst.given}")
+        return
+    print(divergence.describe(*names))
+    raise SegParityError(f"the networks differ by more than {tolerance:.0e}")
+
+
+def _climb(options: argparse.Namespace) -> None:
+    names, wanted = _backends(options.backends), options.rungs.split(",")
+    cases = [find_case(name) for name in options.arch.split(",")] if options.arch else list(TINY)
+    wrong = 0
+    with Fleet(names) as fleet:
+        names = fleet.present()
+        for reason in fleet.missing.values():
+            print(f"missing: {reason}", file=sys.stderr)
+        ladder = Ladder(fleet)
+        for rung in RUNGS.values():
+            if rung.name.split()[0] not in wanted:
+                continue
+            for case in cases if rung.per_case else cases[:1]:
+                for first, second in pairs(rung, names):
+                    for outcome in ladder.climb(rung, case, first, second):
+                        wrong += not outcome.ok
+                        print(f"{outcome.digits:5.1f} digits  {outcome}")
+                ladder.forget()
+    if wrong:
+        raise SegParityError(f"{wrong} comparisons beyond their tolerance")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m parity_tests", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="command")
+    climb = commands.add_parser("climb", help="run rungs of the ladder and print digits of agreement")
+    climb.add_argument("--arch", default="", help="presets, separated by commas; all tiny ones by default")
+    climb.add_argument("--rungs", default="1,2,3,4,5,6,7,8,9", help="numbers, separated by commas")
+    climb.add_argument("--backends", default=",".join(BACKENDS))
+    climb.set_defaults(job=_climb)
+    trace = commands.add_parser("trace", help="name the first submodule that differs between two backends")
+    trace.add_argument("--arch", required=True, metavar="PRESET")
+    trace.add_argument("--backends", default="torch,paddle", help="two names")
+    trace.add_argument("--train", action="store_true", help="training mode")
+    trace.add_argument("--dtype", choices=("float64", "float32"), default="float64")
+    trace.add_argument("--tolerance", type=float, help="relative; 1e-9 in float64, 1e-4 in float32")
+    trace.add_argument("--all", action="store_true", help="digits of agreement of every submodule")
+    trace.set_defaults(job=_trace)
+    report = commands.add_parser("report", help="climb everything and write the page")
+    report.add_argument("--out", type=Path, default=Path("report/parity"), metavar="DIR")
+    report.add_argument("--backends", default=",".join(BACKENDS))
+    report.add_argument("--quick", action="store_true", help="tiny networks alone")
+    report.set_defaults(job=lambda options: write_report(options.out, _backends(options.backends), quick=options.quick))
+    options = parser.parse_args(arguments)
+    return run(options.job, options)
+
+
+__all__ = ["REFERENCE", "find_case", "main"]
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""The worker processes of a test session, one per backend, and what happens where a backend is missing."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from parity_tests.client import BACKENDS, BackendMissing
+from parity_tests.ladder import REFERENCE, Fleet, Ladder
+
+_skipped: Counter[str] = Counter()
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[Fleet]:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # three processes share the machine
+    with Fleet(BACKENDS) as fleet:
+        yield fleet
+
+
+@pytest.fixture(scope="session")
+def ladder(fleet: Fleet) -> Ladder:
+    return Ladder(fleet)
+
+
+def require(fleet: Fleet, *names: str) -> None:
+    """Skips the test, counted and loud, if a backend is missing; where CI is set, fails it."""
+    for name in names:
+        if name == REFERENCE:
+            continue
+        try:
+            fleet.get(name)
+        except BackendMissing as error:
+            if os.environ.get("CI"):
+                pytest.fail(f"{error} (CI is set: every backend must be there)")
+            _skipped[str(error).splitlines()[-1]] += 1
+            pytest.skip(str(error))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for reason, count in _skipped.items():
+        terminalreporter.write_line(f"PARITY NOT SHOWN: {count} comparisons skipped: {reason}", yellow=True, bold=True)

@@ -1,0 +1,179 @@
+"""Faults that are injected on purpose, one at a time, to see the ladder turn red (parity_tests/test_can_fail.py).
+
+Most are a request changed on its way to one side (`Faulty`): another spec, a weight moved, another configuration. Where
+that cannot express the fault, `inject` replaces a function in a worker process that is kept for this. Product code
+knows nothing of either.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any
+from unittest import mock
+
+import cv2
+import numpy as np
+
+from core.data.transforms import Normalize
+
+Arrays = dict[str, np.ndarray]
+Changed = tuple[Arrays | None, dict[str, Any]]
+Change = Callable[[str, Arrays | None, dict[str, Any]], Changed]
+
+
+class Faulty:
+    """A backend whose requests are changed before they reach it."""
+
+    def __init__(self, name: str, worker: Any, change: Change | None = None) -> None:
+        self.name, self.worker, self.change = name, worker, change
+
+    def request(self, operation: str, arrays: Any = None, **fields: Any) -> tuple[dict[str, Any], Arrays]:
+        if self.change is not None:
+            arrays, fields = self.change(operation, arrays, fields)
+        answer: tuple[dict[str, Any], Arrays] = self.worker.request(operation, arrays, **fields)
+        return answer
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings, the second over the first."""
+    result = dict(base)
+    for key, value in changes.items():
+        own = result.get(key)
+        result[key] = merged(own, value) if isinstance(own, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def other_config(changes: Mapping[str, Any]) -> Change:
+    """The side gets another configuration."""
+
+    def change(operation: str, arrays: Arrays | None, fields: dict[str, Any]) -> Changed:
+        if "config" in fields:
+            fields = {**fields, "config": json.dumps(merged(json.loads(fields["config"]), changes))}
+        return arrays, fields
+
+    return change
+
+
+def other_spec(overrides: Mapping[str, Any]) -> Change:
+    """The side builds another network."""
+    in_config = other_config({"model": {"overrides": overrides}})
+
+    def change(operation: str, arrays: Arrays | None, fields: dict[str, Any]) -> Changed:
+        if operation == "build":
+            fields = {**fields, "overrides": merged(fields["overrides"], overrides)}
+        return in_config(operation, arrays, fields)
+
+    return change
+
+
+def other_weights(name: str, alter: Callable[[np.ndarray], np.ndarray]) -> Change:
+    """One tensor of the weights the side is given is another."""
+
+    def change(operation: str, arrays: Arrays | None, fields: dict[str, Any]) -> Changed:
+        if operation in ("load", "learner_load", "predict") and arrays is not None and name in arrays:
+            arrays = {**arrays, name: np.ascontiguousarray(alter(arrays[name]))}
+        return arrays, fields
+
+    return change
+
+
+def one_weight_off(array: np.ndarray) -> np.ndarray:
+    """The first value moved by 1e-3."""
+    moved = array.copy()
+    moved.flat[0] += 1e-3
+    return moved
+
+
+_injected = ExitStack()
+
+
+def inject(name: str | None, backend: str) -> None:
+    """Replaces a function of this process; None undoes all. Raises KeyError for an unknown fault."""
+    _injected.close()
+    if name is not None:
+        _injected.enter_context(INJECTIONS[name](backend))
+
+
+def _unbiased_variance(backend: str) -> Any:
+    """PyTorch's own batch norm, whose running variance is n / (n - 1) times the batch's."""
+    BatchNorm = importlib.import_module("backends.torch.layers").BatchNorm
+    return mock.patch.object(BatchNorm, "forward", super(BatchNorm, BatchNorm).forward)
+
+
+def _rate_in_momentum(backend: str) -> Any:
+    """MXNet's rule: buf = mu * buf - lr * g; w += buf, which is PyTorch's only while lr stays the same."""
+    torch = importlib.import_module("torch")
+    Optimizer = importlib.import_module("backends.torch.optim").Optimizer
+    own = Optimizer.step
+
+    def step(self: Any) -> None:
+        if "momentum_buffer" not in self.slots:
+            own(self)
+            return
+        with torch.no_grad():
+            for group in self.native.param_groups:
+                for parameter in group["params"]:
+                    gradient = parameter.grad + group["weight_decay"] * parameter
+                    state = self.native.state[parameter]
+                    before = state.get("momentum_buffer")
+                    buffer = (torch.zeros_like(parameter) if before is None else before) * group["momentum"]
+                    state["momentum_buffer"] = buffer - group["lr"] * gradient
+                    parameter += state["momentum_buffer"]
+        self.steps += 1
+
+    return mock.patch.object(Optimizer, "step", step)
+
+
+def _labels_by_corner(backend: str) -> Any:
+    """Labels resized by OpenCV's INTER_NEAREST, half a pixel off the picture."""
+
+    def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        return cv2.resize(label, (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
+
+    return mock.patch("core.data.transforms.resize_label", resize_label)
+
+
+def _channels_swapped(backend: str) -> Any:
+    """Pictures normalised with red and blue exchanged."""
+    own = Normalize.__call__
+
+    def call(self: Normalize, image: np.ndarray) -> np.ndarray:
+        return own(self, image[:, :, ::-1])
+
+    return mock.patch.object(Normalize, "__call__", call)
+
+
+def _no_auxiliary_loss(backend: str) -> Any:
+    """The sum over the heads stops after the first."""
+    losses, train = (importlib.import_module(f"backends.torch.{name}") for name in ("losses", "train"))
+
+    def only_main(outputs: Any, *arguments: Any, **options: Any) -> Any:
+        _, parts = losses.segmentation_loss(outputs, *arguments, **options)
+        return parts[0], parts
+
+    return mock.patch.object(train, "segmentation_loss", only_main)
+
+
+def _highest_of_ties(backend: str) -> Any:
+    """An argmax that takes the last of several equal logits."""
+    Predictor = importlib.import_module("backends.torch.inference").Predictor
+
+    def labels(self: Any, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        logits = self._forward(images, size).flip(1)
+        last = logits.shape[1] - 1
+        return (last - logits.argmax(dim=1)).cpu().numpy().astype(np.uint8)
+
+    return mock.patch.object(Predictor, "labels", labels)
+
+
+INJECTIONS: dict[str, Callable[[str], Any]] = {
+    "unbiased variance": _unbiased_variance,
+    "rate in momentum": _rate_in_momentum,
+    "labels by corner": _labels_by_corner,
+    "channels swapped": _channels_swapped,
+    "no auxiliary loss": _no_auxiliary_loss,
+    "highest of ties": _highest_of_ties,
+}

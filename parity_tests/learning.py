@@ -1,0 +1,168 @@
+"""The worker's operations on a backend's own Learner, loader, losses and Predictor: rungs 3 to 9 of the ladder."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import importlib
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from core.arch import Spec
+from core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from core.config import Config, load_config
+from core.data import Dataset
+from core.data.pipeline import TrainingSamples
+from core.inference import Protocol, segment
+from core.losses import LossConfig
+from core.schema import to_plain, update
+from core.training import step_seed
+
+Arrays = dict[str, np.ndarray]
+Answer = tuple[dict[str, Any], Arrays]
+
+OPERATIONS = (
+    *("loss", "learner", "learner_load", "learner_state", "backward", "update"),
+    *("train", "checkpoint_save", "checkpoint_load", "batches", "predict"),
+)
+
+
+@functools.lru_cache(maxsize=4)
+def _open_dataset(name: str, split: str, options: str) -> Dataset:
+    """The same data set for the same options (JSON): drawn scenes stay in memory."""
+    config = load_config(text=json.dumps({"data": {"dataset": name, "options": json.loads(options)}}))
+    return config.open_dataset(split)
+
+
+def training_set(config: Config) -> Dataset:
+    return _open_dataset(config.data.dataset, config.data.train, json.dumps(to_plain(config.data.options)))
+
+
+def samples(config: Config, start: int) -> TrainingSamples:
+    """The samples of the run from iteration `start` on."""
+    options = config.train
+    return TrainingSamples(
+        training_set(config), config.train_transform(), config.seed, options.batch_size, options.iterations, start
+    )
+
+
+class Learning:
+    """One Learner at a time. Requests bring a configuration as YAML text, `config`."""
+
+    def __init__(self, backend: str, adapter: ModuleType) -> None:
+        self.backend, self.adapter = backend, adapter
+        self.config = Config()
+        self.spec: Spec | None = None
+        self.model: Any = None
+        self.iteration = 0
+
+    def _module(self, name: str) -> ModuleType:
+        return importlib.import_module(f"backends.{self.backend}.{name}")
+
+    def loss(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """The training loss at `logits/<i>`, its parts, and its gradients `gradient/<i>`."""
+        config: LossConfig = update(LossConfig(), request["loss"], "request")
+        logits = [arrays[f"logits/{i}"] for i in range(request["outputs"])]
+        divisor = config.divisor(arrays["labels"])
+        value, parts, gradients = self.adapter.loss(logits, arrays["labels"], config, request["align_corners"], divisor)
+        found = {f"gradient/{i}": gradient for i, gradient in enumerate(gradients)}
+        return {}, {"value": np.array([value], np.float64), "parts": np.array(parts, np.float64), **found}
+
+    def learner(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """A Learner of `config` in `dtype` on `classes` classes, without dropout."""
+        self.model = None
+        gc.collect()
+        self.config = load_config(text=request["config"], where="request")
+        self.spec = self.config.spec(request["classes"]).without_dropout()
+        self.dtype = np.dtype(request.get("dtype", "float32"))
+        self.model = self.adapter.learner(self.spec, self.config, self.dtype.name)
+        self.iteration = 0
+        return {}, {}
+
+    def learner_load(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        self.model.set_state(arrays)
+        return {}, {}
+
+    def learner_state(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """`state/<name>`, and with `optimizer`, `slot/<slot>.<name>`."""
+        found = {f"state/{name}": array for name, array in self.model.get_state().items()}
+        if request.get("optimizer"):
+            found |= {f"slot/{name}": array for name, array in self.model.get_optimizer_state().items()}
+        return {}, found
+
+    def backward(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """One backward pass over `x`, `labels`, in training mode: the heads' losses and every gradient."""
+        divisor = self.config.loss.divisor(arrays["labels"])
+        batch = (arrays["x"].astype(self.dtype), arrays["labels"])
+        losses = self.model.backward([batch], divisor, seed=0)
+        gradients = {f"gradient/{name}": array for name, array in self.adapter.gradients(self.model).items()}
+        return {}, {"losses": np.array(losses, np.float64), **gradients}
+
+    def update(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """Optimizer steps with given gradients `<step>/<name>`, one for each of `rates`."""
+        for step, rate in enumerate(request["rates"]):
+            prefix = f"{step}/"
+            given = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+            self.adapter.set_gradients(self.model, given)
+            self.model.update(rate)
+        return {}, {}
+
+    def train(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """`iterations` more of the run of `config`, as core.training does them; the heads' losses of each."""
+        config, schedule = self.config, self.config.learning_rate()
+        parts = config.train.accumulation
+        batches = self.model.load_batches(samples(config, self.iteration), config.train.batch_size // parts, 0)
+        history = []
+        for _ in range(request["iterations"]):
+            taken = [(images.astype(self.dtype), labels) for images, labels in itertools.islice(batches, parts)]
+            divisor = config.loss.divisor(np.concatenate([labels for _, labels in taken]))
+            history.append(self.model.backward(taken, divisor, step_seed(config.seed, self.iteration)))
+            self.model.update(schedule(self.iteration))
+            self.iteration += 1
+        return {}, {"losses": np.array(history, np.float64)}
+
+    def checkpoint_save(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """The learner's checkpoint at `path`."""
+        weights, optimizer = self.model.get_state(), self.model.get_optimizer_state()
+        save_checkpoint(Path(request["path"]), Checkpoint(weights, optimizer, self.iteration, {}))
+        return {}, {}
+
+    def checkpoint_load(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """Takes up the checkpoint at `path`, whoever wrote it."""
+        checkpoint = load_checkpoint(Path(request["path"]))
+        self.model.set_state(checkpoint.weights)
+        self.model.set_optimizer_state(checkpoint.optimizer, checkpoint.iteration)
+        self.iteration = checkpoint.iteration
+        return {"iteration": self.iteration}, {}
+
+    def batches(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """`count` batches of the run of `config` from iteration `start` on, by the native loader with `workers`."""
+        config = load_config(text=request["config"], where="request")
+        load_batches = self._module("data").load_batches
+        found: Arrays = {}
+        chosen = samples(
+            replace(config, train=replace(config.train, iterations=request["start"] + request["count"])),
+            request["start"],
+        )
+        for i, (images, labels) in enumerate(load_batches(chosen, config.train.batch_size, request["workers"])):
+            found |= {f"{i}/images": np.array(images), f"{i}/labels": np.array(labels)}
+        return {}, found
+
+    def predict(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """The classes of `x` at `size` by the Predictor, its logits, and by `protocol` those of `x`'s first picture."""
+        config = load_config(text=request["config"], where="request")
+        spec = config.spec(request["classes"]).for_inference()
+        x = arrays.pop("x")
+        predictor = self._module("inference").Predictor(spec, arrays, "cpu")
+        size = tuple(request["size"])
+        found = {"labels": predictor.labels(x, size), "logits": predictor.logits(x, size)}
+        if request.get("protocol"):
+            protocol = update(Protocol(), request["protocol"], "request")
+            found["protocol"] = segment(x[0], protocol, predictor.logits)
+        return {}, found

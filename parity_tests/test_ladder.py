@@ -1,0 +1,67 @@
+"""The ladder, over all architectures and pairs of backends."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from parity_tests.cases import NARROW, TINY, Case
+from parity_tests.client import BACKENDS
+from parity_tests.conftest import require
+from parity_tests.ladder import REFERENCE, Ladder, Outcome, Rung, pairs
+from parity_tests.rungs import RUNGS
+from parity_tests.trace import first_divergence, traced
+
+LONG = ("5 optimizers", "8 training", "9 checkpoints")  # of these, one variant of an architecture in the fast run
+NARROWED = ("2 forward", "4 backward")  # of these, the originals' narrow variants too; in the fast run, of the second
+
+
+def _parameters() -> list[ParameterSet]:
+    found = []
+    for rung in RUNGS.values():
+        cases: tuple[Case, ...] = TINY if rung.per_case else TINY[:1]
+        if rung.name in NARROWED:
+            cases += NARROW
+        for case in cases:
+            slow = (rung.name in LONG and not case.thorough) or (case in NARROW and rung.name == "2 forward")
+            marks = [pytest.mark.slow] if slow else []
+            title = f"{rung.name}-{case.name}" if rung.per_case else rung.name
+            for first, second in pairs(rung, BACKENDS):
+                found.append(pytest.param(rung, case, first, second, id=f"{title}-{first}-{second}", marks=marks))
+    return found
+
+
+def explain(ladder: Ladder, outcomes: list[Outcome], case: Case) -> str:
+    """The outcomes, and of a forward or backward pass that differs, the first submodule that does."""
+    lines = [str(outcome) for outcome in outcomes]
+    worst = next(outcome for outcome in outcomes if not outcome.ok)
+    if worst.rung in ("2 forward", "4 backward"):
+        train = worst.rung == "4 backward"
+        sides = [traced(ladder.fleet.get(name), case, train=train) for name in (worst.first, worst.second)]
+        found = first_divergence(sides[0], sides[1], 1e-9)
+        passing = "every submodule's output agrees in the forward pass: the difference arises in the backward pass"
+        lines.append(passing if found is None else found.describe(worst.first, worst.second))
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(("rung", "case", "first", "second"), _parameters())
+def test_rung(ladder: Ladder, rung: Rung, case: Case, first: str, second: str) -> None:
+    require(ladder.fleet, first, second)
+    if rung.name != "9 checkpoints":
+        ladder.prepare(
+            rung, case, [REFERENCE, *ladder.fleet.present()] if rung.has_reference else ladder.fleet.present()
+        )
+    outcomes = ladder.climb(rung, case, first, second)
+    assert outcomes
+    if not all(outcome.ok for outcome in outcomes):
+        pytest.fail(explain(ladder, outcomes, case), pytrace=False)
+
+
+def test_every_architecture_is_on_every_rung() -> None:
+    from core.arch import ARCHITECTURES
+
+    fast = [case for case in TINY if case.thorough]
+    assert {case.spec().arch for case in fast} == set(ARCHITECTURES)
+    assert len(list(combinations(BACKENDS, 2))) == len(pairs(RUNGS["2 forward"], BACKENDS))
