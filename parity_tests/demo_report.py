@@ -191,9 +191,8 @@ def _embed(path: Path) -> str:
 def _legend(dataset: Dataset) -> str:
     chips = []
     for name, colour in zip(dataset.classes, dataset.palette):
-        chips.append(
-            f'<span class="chip"><i style="background:rgb{tuple(int(v) for v in colour)}"></i>{html.escape(name)}</span>'
-        )
+        rgb = ",".join(str(int(value)) for value in colour)
+        chips.append(f'<span class="chip"><i style="background:rgb({rgb})"></i>{html.escape(name)}</span>')
     return "".join(chips)
 
 
