@@ -5,23 +5,40 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+BACKENDS = ("torch", "paddle", "mxnet")
 
 
-@pytest.mark.parametrize("backend", ["torch", "paddle", "mxnet"])
-def test_backend(backend: str, request: pytest.FixtureRequest) -> None:
-    if find_spec(backend) is None:
+def run_tests(backend: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "tests/backends", "--backend", backend, "-p", "no:cacheprovider"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def results() -> Iterator[dict[str, Future[subprocess.CompletedProcess[str]]]]:
+    """The runs of the installed backends, two at a time, on one thread each."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        yield {name: pool.submit(run_tests, name) for name in BACKENDS if find_spec(name) is not None}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_backend(
+    backend: str, results: dict[str, Future[subprocess.CompletedProcess[str]]], request: pytest.FixtureRequest
+) -> None:
+    if backend not in results:
         message = f"{backend} is not installed: its tests did not run (make setup BACKENDS={backend})"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    command = [sys.executable, "-m", "pytest", "tests/backends", "--backend", backend, "-p", "no:cacheprovider"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    result = results[backend].result()
     lines = result.stdout.strip().splitlines()
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print(f"\n{backend}: {lines[-1] if lines else 'no output'}")
