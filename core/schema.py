@@ -13,7 +13,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
-from core.errors import ConfigError
+from core.errors import ConfigError, SegParityError
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def update(instance: T, values: Mapping[str, Any], where: str, path: str = "") -
         changes[key] = convert(value, hints[key], where, here, getattr(instance, key))
     try:
         return dataclasses.replace(instance, **changes)  # type: ignore[type-var]
-    except (ValueError, TypeError, ConfigError) as error:
+    except (ValueError, TypeError, SegParityError) as error:
         raise ConfigError(f"{where}: {path or 'top level'}: {error}") from error
 
 
@@ -63,7 +63,9 @@ def convert(value: Any, hint: Any, where: str, path: str, current: Any = None) -
     if dataclasses.is_dataclass(hint):
         if isinstance(value, hint):  # type: ignore[arg-type]
             return value
-        return update(current if isinstance(current, hint) else hint(), value, where, path)  # type: ignore[arg-type,operator]
+        if not isinstance(current, hint):  # type: ignore[arg-type]
+            return _build(hint, value, where, path)
+        return update(current, value, where, path)
     if origin is tuple:
         return _convert_tuple(value, arguments, where, path)
     if origin is dict:
@@ -73,6 +75,27 @@ def convert(value: Any, hint: Any, where: str, path: str, current: Any = None) -
     if value is None:
         raise ConfigError(f"{where}: {path}: may not be empty")
     return _convert_scalar(value, hint, where, path)
+
+
+def _build(hint: Any, values: Any, where: str, path: str) -> Any:
+    """A new dataclass of `values`, which must name the fields that have no default."""
+    required = [
+        field.name
+        for field in dataclasses.fields(hint)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: {path}: expected a mapping of keys, got {_show(values)}")
+    missing = [name for name in required if name not in values]
+    if missing:
+        raise ConfigError(f"{where}: {path}: lacks {', '.join(missing)}")
+    hints = typing.get_type_hints(hint)
+    first = {name: convert(values[name], hints[name], where, f"{path}.{name}") for name in required}
+    try:
+        instance = hint(**first)
+    except (ValueError, TypeError, SegParityError) as error:
+        raise ConfigError(f"{where}: {path}: {error}") from error
+    return update(instance, values, where, path)
 
 
 def _convert_union(value: Any, arguments: tuple, where: str, path: str, current: Any) -> Any:
@@ -85,7 +108,8 @@ def _convert_union(value: Any, arguments: tuple, where: str, path: str, current:
         try:
             return convert(value, argument, where, path, current)
         except ConfigError as failed:
-            error = error or failed
+            fits = dataclasses.is_dataclass(argument) and isinstance(value, Mapping)
+            error = failed if fits else error or failed
     assert error is not None
     raise error
 

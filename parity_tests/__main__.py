@@ -8,6 +8,7 @@ python -m parity_tests report                                     report/parity/
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def _trace(options: argparse.Namespace) -> None:
 
 def _climb(options: argparse.Namespace) -> None:
     names, wanted = _backends(options.backends), options.rungs.split(",")
-    cases = [find_case(name) for name in options.arch.split(",")] if options.arch else list(TINY)
+    cases = [find_case(name) for name in re.split(",(?! )", options.arch)] if options.arch else list(TINY)
     wrong = 0
     with Fleet(names) as fleet:
         names = fleet.present()
@@ -87,7 +88,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m parity_tests", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="command")
     climb = commands.add_parser("climb", help="run rungs of the ladder and print digits of agreement")
-    climb.add_argument("--arch", default="", help="presets, separated by commas; all tiny ones by default")
+    climb.add_argument(
+        "--arch", default="", help="presets or cases ('fast_scnn_aux, narrow'), by commas; all tiny by default"
+    )
     climb.add_argument("--rungs", default="1,2,3,4,5,6,7,8,9", help="numbers, separated by commas")
     climb.add_argument("--backends", default=",".join(BACKENDS))
     climb.set_defaults(job=_climb)

@@ -67,6 +67,20 @@ def test_base_is_changed_by_the_file_and_that_by_overrides(tmp_path: Path) -> No
     assert (config.optimizer.lr, config.data.root) == (0.001, "/x=y")
 
 
+def test_a_normalisation_can_be_written_out(tmp_path: Path) -> None:
+    config = load_config(None, text="transform: {normalize: {mean: [1, 2, 3], channel_order: bgr}}")
+    normalize = config.eval_transform().normalize
+    assert (normalize.mean, normalize.std, normalize.channel_order) == ((1, 2, 3), (1, 1, 1), "bgr")
+    assert load_config(None, text=dump_config(config)) == config
+    for text, message in (
+        ("{std: [1, 1, 1]}", r"transform\.normalize: lacks mean"),
+        ("{mean: [1, 2, 3], men: 1}", r"transform\.normalize\.men'\. Did you mean 'mean'"),
+        ("{mean: [1, 2, 3], channel_order: gbr}", r"transform\.normalize: .*'gbr'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            load_config(None, text=f"transform: {{normalize: {text}}}")
+
+
 def test_a_base_has_no_base(tmp_path: Path) -> None:
     for name, base in (("a", "b"), ("b", "c"), ("c", None)):
         (tmp_path / f"{name}.yaml").write_text(f"base: {base}.yaml\n" if base else "seed: 1\n")
