@@ -100,8 +100,6 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_batch(backend: str, tmp_p
     )
     assert "the loss of iteration" in result.stderr
     assert "roadscape/train/" in result.stderr
-    state = load_file(tmp_path / "run" / "last.safetensors") if (tmp_path / "run" / "last.safetensors").exists() else {}
-    assert all(name for name in state)
 
 
 def test_fine_tuning_leaves_classifiers_of_another_class_count_out(
