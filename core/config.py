@@ -72,7 +72,9 @@ class TrainConfig:
     """Length and bookkeeping of a run, counted in iterations (optimizer steps).
 
     batch_size pictures make an iteration, run in `accumulation` parts of equal size. Intervals of 0 mean only at the
-    end. clip_norm: largest global norm of the gradient. amp: mixed precision, where the device has it.
+    end. clip_norm: largest global norm of the gradient. precision: what the network computes in; `mixed` (bfloat16
+    where it does no harm, weights in float32) where the device has it; `float64`, thrice as slow, to tell rounding
+    from error.
     """
 
     batch_size: int = 8
@@ -83,7 +85,7 @@ class TrainConfig:
     checkpoint_interval: int = 100
     sample_predictions: int = 2
     clip_norm: float | None = None
-    amp: bool = False
+    precision: Literal["float32", "float64", "mixed"] = "float32"
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.accumulation < 1 or self.batch_size % self.accumulation:
@@ -92,6 +94,11 @@ class TrainConfig:
             )
         if self.iterations < 1 or min(self.log_interval, self.eval_interval, self.checkpoint_interval) < 0:
             raise ValueError("iterations must be at least 1 and intervals not negative")
+
+    @property
+    def dtype(self) -> str:
+        """Of the weights and of what goes into the network."""
+        return "float64" if self.precision == "float64" else "float32"
 
 
 @dataclass(frozen=True)

@@ -78,10 +78,10 @@ class Learning:
         """A Learner of `config` in `dtype` on `classes` classes, without dropout."""
         self.model = None
         gc.collect()
-        self.config = load_config(text=request["config"], where="request")
+        precision = request.get("dtype", "float32")
+        self.config = load_config(None, [f"train.precision={precision}"], text=request["config"], where="request")
         self.spec = self.config.spec(request["classes"]).without_dropout()
-        self.dtype = np.dtype(request.get("dtype", "float32"))
-        self.model = self.adapter.learner(self.spec, self.config, self.dtype.name)
+        self.model = self._module("train").Learner(self.spec, self.config, "cpu")
         self.iteration = 0
         return {}, {}
 
@@ -99,7 +99,7 @@ class Learning:
     def backward(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """One backward pass over `x`, `labels`, in training mode: the heads' losses and every gradient."""
         divisor = self.config.loss.divisor(arrays["labels"])
-        batch = (arrays["x"].astype(self.dtype), arrays["labels"])
+        batch = (arrays["x"], arrays["labels"])
         losses = self.model.backward([batch], divisor, seed=0)
         gradients = {f"gradient/{name}": array for name, array in self.adapter.gradients(self.model).items()}
         return {}, {"losses": np.array(losses, np.float64), **gradients}
@@ -120,7 +120,7 @@ class Learning:
         batches = self.model.load_batches(samples(config, self.iteration), config.train.batch_size // parts, 0)
         history = []
         for _ in range(request["iterations"]):
-            taken = [(images.astype(self.dtype), labels) for images, labels in itertools.islice(batches, parts)]
+            taken = list(itertools.islice(batches, parts))
             divisor = config.loss.divisor(np.concatenate([labels for _, labels in taken]))
             history.append(self.model.backward(taken, divisor, step_seed(config.seed, self.iteration)))
             self.model.update(schedule(self.iteration))

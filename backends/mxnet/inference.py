@@ -32,16 +32,17 @@ class Predictor:
         return predictor
 
     def _forward(self, images: np.ndarray, size: tuple[int, int]) -> NDArray:
+        dtype = next(iter(self.model.collect_params().values())).dtype
         with autograd.pause(train_mode=False):
-            logits = self.model(nd.array(images, ctx=self.device))[0]
+            logits = self.model(nd.array(images, ctx=self.device, dtype=dtype))[0]
             if logits.shape[2:] == tuple(size):
                 return logits
-            like = nd.zeros((1, 1, *size), ctx=self.device)
+            like = nd.zeros((1, 1, *size), ctx=self.device, dtype=dtype)
             return resize(nd, logits, like, self.model.spec.align_corners)
 
     def logits(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """float32 [N, 3, h, w] -> float32 [N, C, *size]."""
-        return self._forward(images, size).asnumpy()
+        return self._forward(images, size).asnumpy().astype(np.float32, copy=False)
 
     def labels(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """float32 [N, 3, h, w] -> uint8 [N, *size]; of equal logits the lowest class."""

@@ -13,10 +13,8 @@ from mxnet.gluon import Block
 from backends.mxnet import layers
 from backends.mxnet.losses import segmentation_loss
 from backends.mxnet.models import build_model
-from backends.mxnet.optim import Optimizer
 from backends.mxnet.train import Learner
 from core.arch import Spec
-from core.config import Config
 from core.losses import LossConfig
 from parity_tests.recording import Recorder
 
@@ -87,14 +85,6 @@ def loss(
         )
     total.backward()
     return total.asscalar(), [part.asscalar() for part in parts], [array.grad.asnumpy() for array in logits]
-
-
-def learner(spec: Spec, config: Config, dtype: str) -> Learner:
-    """A Learner on the processor that computes in `dtype`."""
-    made = Learner(spec, config, "cpu")
-    made.model.cast(dtype)
-    made.optimizer = Optimizer(made.model, config.optimizer)
-    return made
 
 
 def gradients(learner: Learner) -> dict[str, np.ndarray]:

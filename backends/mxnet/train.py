@@ -31,11 +31,13 @@ class Learner:
 
     def __init__(self, spec: Spec, config: Config, device: str) -> None:
         self.device = find_device(device)
+        self.dtype = config.train.dtype
         self.model = build_model(spec, self.device)
+        self.model.cast(self.dtype)
         self.optimizer = Optimizer(self.model, config.optimizer)
         self.loss, self.align_corners, self.clip_norm = config.loss, spec.align_corners, config.train.clip_norm
-        if config.train.amp:
-            raise ConfigError("train.amp: the MXNet backend computes in float32 alone (MXNet 1.9 has no bfloat16)")
+        if config.train.precision == "mixed":
+            raise ConfigError("train.precision: the MXNet backend has no mixed one (MXNet 1.9 lacks bfloat16 on GPUs)")
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         set_state(self.model, state)
@@ -57,7 +59,7 @@ class Learner:
         self.optimizer.zero_grad()
         total: list[float] = []
         for images, labels in parts:
-            x = nd.array(images, ctx=self.device, dtype=images.dtype)
+            x = nd.array(images, ctx=self.device, dtype=self.dtype)
             y = nd.array(labels, ctx=self.device, dtype=np.int64)
             with autograd.record(train_mode=True):
                 loss, heads = segmentation_loss(

@@ -34,14 +34,14 @@ class Predictor:
     def _forward(self, images: np.ndarray, size: tuple[int, int]) -> Tensor:
         training = self.model.training
         self.model.eval()
-        logits = self.model(paddle.to_tensor(images))[0]
+        logits = self.model(paddle.to_tensor(images, dtype=self.model.parameters()[0].dtype))[0]
         if training:
             self.model.train()
         return resize(logits, size, self.model.spec.align_corners)
 
     def logits(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """float32 [N, 3, h, w] -> float32 [N, C, *size]."""
-        return self._forward(images, size).numpy()
+        return self._forward(images, size).astype("float32").numpy()
 
     def labels(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """float32 [N, 3, h, w] -> uint8 [N, *size]; of equal logits the lowest class."""

@@ -12,11 +12,9 @@ from paddle import Tensor, nn
 from backends.paddle import layers
 from backends.paddle.losses import segmentation_loss
 from backends.paddle.models import build_model
-from backends.paddle.optim import Optimizer
 from backends.paddle.state import from_canonical, to_canonical
 from backends.paddle.train import Learner
 from core.arch import Spec
-from core.config import Config
 from core.losses import LossConfig
 from parity_tests.recording import Recorder
 
@@ -75,14 +73,6 @@ def loss(
     )
     total.backward()
     return float(total), [float(part) for part in parts], [tensor.grad.numpy() for tensor in logits]
-
-
-def learner(spec: Spec, config: Config, dtype: str) -> Learner:
-    """A Learner on the processor that computes in `dtype`."""
-    made = Learner(spec, config, "cpu")
-    made.model.to(dtype=dtype)
-    made.optimizer = Optimizer(made.model, config.optimizer)
-    return made
 
 
 def gradients(learner: Learner) -> dict[str, np.ndarray]:

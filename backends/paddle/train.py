@@ -31,12 +31,13 @@ class Learner:
 
     def __init__(self, spec: Spec, config: Config, device: str) -> None:
         place = use_device(device)
-        self.model = build_model(spec)
+        self.dtype = config.train.dtype
+        self.model = build_model(spec).to(dtype=self.dtype)
         self.optimizer = Optimizer(self.model, config.optimizer)
         self.loss, self.align_corners, self.clip_norm = config.loss, spec.align_corners, config.train.clip_norm
-        self.amp = config.train.amp
-        if self.amp and not place.startswith("gpu"):
-            raise ConfigError(f"train.amp: mixed precision needs a GPU, the device is {place}")
+        self.mixed = config.train.precision == "mixed"
+        if self.mixed and not place.startswith("gpu"):
+            raise ConfigError(f"train.precision: mixed needs a GPU, the device is {place}")
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         set_state(self.model, state)
@@ -59,8 +60,8 @@ class Learner:
         self.optimizer.zero_grad()
         total: list[float] = []
         for images, labels in parts:
-            x, y = paddle.to_tensor(images), paddle.to_tensor(labels)
-            with paddle.amp.auto_cast(enable=self.amp, dtype="bfloat16"):
+            x, y = paddle.to_tensor(images, dtype=self.dtype), paddle.to_tensor(labels)
+            with paddle.amp.auto_cast(enable=self.mixed, dtype="bfloat16"):
                 outputs = self.model(x)
             loss, heads = segmentation_loss(
                 outputs, y, self.loss, align_corners=self.align_corners, divisor=divisor, share=1 / len(parts)

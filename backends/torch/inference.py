@@ -31,19 +31,19 @@ class Predictor:
         return predictor
 
     def _use(self, model: nn.Module) -> None:
-        self.model, self.device = model, next(model.parameters()).device
+        self.model, self.parameter = model, next(model.parameters())
 
     @torch.inference_mode()
     def _forward(self, images: np.ndarray, size: tuple[int, int]) -> Tensor:
         training = self.model.training
         self.model.eval()
-        logits = self.model(torch.from_numpy(images).to(self.device))[0]
+        logits = self.model(torch.from_numpy(images).to(self.parameter))[0]
         self.model.train(training)
         return resize(logits, size, self.model.spec.align_corners)
 
     def logits(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """float32 [N, 3, h, w] -> float32 [N, C, *size]."""
-        return self._forward(images, size).cpu().numpy()
+        return self._forward(images, size).float().cpu().numpy()
 
     def labels(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """float32 [N, 3, h, w] -> uint8 [N, *size]; of equal logits the lowest class."""

@@ -12,10 +12,8 @@ from torch import Tensor, nn
 from backends.torch import layers
 from backends.torch.losses import segmentation_loss
 from backends.torch.models import build_model
-from backends.torch.optim import Optimizer
 from backends.torch.train import Learner
 from core.arch import Spec
-from core.config import Config
 from core.losses import LossConfig
 from parity_tests.recording import Recorder
 
@@ -74,14 +72,6 @@ def loss(
     )
     total.backward()
     return float(total), [float(part) for part in parts], [array.grad.numpy() for array in logits]
-
-
-def learner(spec: Spec, config: Config, dtype: str) -> Learner:
-    """A Learner on the processor that computes in `dtype`."""
-    made = Learner(spec, config, "cpu")
-    made.model.to(getattr(torch, dtype))
-    made.optimizer = Optimizer(made.model, config.optimizer)
-    return made
 
 
 def gradients(learner: Learner) -> dict[str, np.ndarray]:

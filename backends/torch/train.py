@@ -31,12 +31,13 @@ class Learner:
 
     def __init__(self, spec: Spec, config: Config, device: str) -> None:
         self.device = find_device(device)
-        self.model = build_model(spec).to(self.device)
+        self.dtype = getattr(torch, config.train.dtype)
+        self.model = build_model(spec).to(self.device, self.dtype)
         self.optimizer = Optimizer(self.model, config.optimizer)
         self.loss, self.align_corners, self.clip_norm = config.loss, spec.align_corners, config.train.clip_norm
-        self.amp = config.train.amp
-        if self.amp and self.device.type != "cuda":
-            raise ConfigError(f"train.amp: mixed precision needs a GPU, the device is {self.device}")
+        self.mixed = config.train.precision == "mixed"
+        if self.mixed and self.device.type != "cuda":
+            raise ConfigError(f"train.precision: mixed needs a GPU, the device is {self.device}")
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         set_state(self.model, state)
@@ -59,9 +60,9 @@ class Learner:
         self.optimizer.zero_grad()
         total: list[float] = []
         for images, labels in parts:
-            x = torch.from_numpy(images).to(self.device)
+            x = torch.from_numpy(images).to(self.device, self.dtype)
             y = torch.from_numpy(labels).to(self.device)
-            with torch.autocast("cuda", torch.bfloat16, enabled=self.amp):
+            with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed):
                 outputs = self.model(x)
             loss, heads = segmentation_loss(
                 outputs, y, self.loss, align_corners=self.align_corners, divisor=divisor, share=1 / len(parts)

@@ -87,6 +87,28 @@ def test_accumulation_has_the_same_first_loss(finished: Path, backend: str, tmp_
     assert got == pytest.approx(expected, rel=0.05)
 
 
+def test_a_run_in_float64_resumes_in_float64(finished: Path, backend: str, tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    longer = settings(train__precision="float64", train__iterations="2")
+    run(backend, "train", *longer, "--run", directory.path)
+    checkpoint = load_checkpoint(directory.last)
+    kept = {**checkpoint.weights, **checkpoint.optimizer}
+    assert {array.dtype for array in kept.values()} == {np.dtype(np.float64)}
+    assert any((array != array.astype(np.float32)).any() for array in kept.values())
+    single, double = (RunDirectory(path).read_metrics()[0]["loss"] for path in (finished, directory.path))
+    assert double == pytest.approx(single, rel=1e-2)  # MXNet draws other dropout masks in float64
+    run(backend, "train", "--run", directory.path, "--resume", "--set", "train.iterations=3")
+    losses = [record["loss"] for record in directory.read_metrics() if "loss" in record]
+    assert len(losses) == 3
+    assert load_checkpoint(directory.last).weights["head.classifier.weight"].dtype == np.float64
+
+
+def test_mixed_precision_is_refused_where_it_is_not(backend: str, tmp_path: Path) -> None:
+    mixed = settings(train__precision="mixed")
+    result = run(backend, "train", *mixed, "--device", "cpu", "--run", tmp_path / "run", expect=2)
+    assert "train.precision: " in result.stderr
+
+
 def test_an_existing_run_is_not_replaced_unasked(finished: Path, backend: str) -> None:
     before = (finished / "last.safetensors").read_bytes()
     result = run(backend, "train", *settings(), "--run", finished, expect=2)
