@@ -1,8 +1,9 @@
 """The demonstration: one config, one seed, every backend; a report with curves, pictures and the table of differences.
 
-    python -m parity_tests.demo [--backends "torch paddle mxnet"] [--cfg FILE] [--set KEY=VALUE] [--out report]
+    python -m parity_tests.demo [--backends "torch paddle mxnet"] [--cfg FILE] [--set KEY=VALUE] [--out report] [--twin]
 
-Each backend trains and evaluates in a process of its own, through the same commands a user types.
+Each backend trains and evaluates in a process of its own, through the same commands a user types. `--twin` trains the
+first backend a second time, its initial weights one ulp off: backends that differ by no more differ by rounding.
 """
 
 from __future__ import annotations
@@ -16,8 +17,13 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+from safetensors.numpy import save_file
+
 from core.cli import run as run_job
+from core.config import load_config
 from core.errors import SegParityError
+from core.initialize import initial_state
+from parity_tests.cases import one_ulp
 from parity_tests.demo_report import RunResult, write_report
 
 PACKAGES = {"torch": "torch", "paddle": "paddle", "mxnet": "mxnet"}
@@ -30,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--runs", type=Path, default=Path("runs/demo"), metavar="DIR", help="where the runs go")
     parser.add_argument("--out", type=Path, default=Path("report"), metavar="DIR", help="where the report goes")
+    parser.add_argument("--twin", action="store_true", help="train the first backend again, one ulp off")
     return run_job(_demo, parser.parse_args(arguments))
 
 
@@ -42,18 +49,31 @@ def _demo(options: argparse.Namespace) -> None:
     missing = [name for name in PACKAGES if name not in present]
     if not present:
         raise SegParityError(f"none of {wanted} is installed: run `make setup`")
-    results = [_train_and_evaluate(name, options) for name in present]
+    results = [_train_and_evaluate(name, name, options) for name in present]
+    if options.twin:
+        results.append(_train_and_evaluate(f"{present[0]}, one ulp off", present[0], options, _twin_weights(options)))
     page = write_report(options.out, options.cfg, results, missing)
     print(f"\nreport: {page}")
 
 
-def _train_and_evaluate(backend: str, options: argparse.Namespace) -> RunResult:
-    """Runs the two commands of a backend; their output is shown as it comes."""
-    directory = options.runs / backend
-    overrides = [part for text in options.overrides for part in ("--set", text)]
-    print(f"\n== {backend} ==", flush=True)
+def _twin_weights(options: argparse.Namespace) -> Path:
+    """A file of the run's initial weights, each moved to a neighbouring float32."""
+    config = load_config(options.cfg, options.overrides)
+    spec = config.spec(config.open_dataset(config.data.train).num_classes)
+    path: Path = options.runs / "one_ulp_off.safetensors"
+    save_file(one_ulp(initial_state(spec.parameters(), config.seed), seed=0), path)
+    return path
+
+
+def _train_and_evaluate(name: str, backend: str, options: argparse.Namespace, weights: Path | None = None) -> RunResult:
+    """Runs the two commands of a backend, from `weights` if given; their output is shown as it comes."""
+    directory = options.runs / name.replace(", ", "_").replace(" ", "_")
+    changes = [part for text in options.overrides for part in ("--set", text)]
+    if weights is not None:
+        changes += ["--weights", str(weights)]
+    print(f"\n== {name} ==", flush=True)
     start = time.perf_counter()
-    _call(f"backends.{backend}.train", "--cfg", options.cfg, *overrides, "--run", directory, "--overwrite")
+    _call(f"backends.{backend}.train", "--cfg", options.cfg, *changes, "--run", directory, "--overwrite")
     seconds = time.perf_counter() - start
     scores = directory / "scores.json"
     predictions = directory / "val"
@@ -68,7 +88,7 @@ def _train_and_evaluate(backend: str, options: argparse.Namespace) -> RunResult:
         "--save",
         predictions,
     )
-    return RunResult(backend, directory, predictions, json.loads(scores.read_text()), seconds)
+    return RunResult(name, directory, predictions, json.loads(scores.read_text()), seconds)
 
 
 def _call(module: str, *arguments: object) -> None:

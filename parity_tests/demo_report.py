@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import matplotlib.pyplot as plt
 
 COLOURS = {"torch": "#d9480f", "paddle": "#1864ab", "mxnet": "#2b8a3e"}
 STYLES = {"torch": "-", "paddle": "--", "mxnet": ":"}
+TWIN = "#868e96"  # the run that starts one ulp off
 SHOWN = 4
 
 STYLE = """
@@ -44,9 +46,9 @@ code { background: #f1f3f5; padding: .1rem .3rem }
 
 @dataclass
 class RunResult:
-    """A finished run: its directory, the predicted label maps, the scores of `eval --json`, training seconds."""
+    """A finished run: its name, directory, predicted label maps, the scores of `eval --json`, training seconds."""
 
-    backend: str
+    name: str
     directory: Path
     predictions: Path
     scores: dict[str, Any]
@@ -77,14 +79,12 @@ def _plot_losses(path: Path, results: list[RunResult]) -> Path:
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 6), sharex=True, height_ratios=(2, 1), layout="constrained")
     reference = results[0].losses()
     steps = np.arange(1, len(reference) + 1)
-    for width, result in zip((4.0, 2.2, 1.2), results):
-        losses = result.losses()
-        top.plot(steps, losses, STYLES[result.backend], color=COLOURS[result.backend], lw=width, label=result.backend)
+    for width, result in zip((4.0, 2.2, 1.2, 1.0), results):
+        losses, colour = result.losses(), COLOURS.get(result.name, TWIN)
+        top.plot(steps, losses, STYLES.get(result.name, "-."), color=colour, lw=width, label=result.name)
         if result is not results[0]:
             gap = np.maximum(np.abs(losses - reference) / np.abs(reference), 1e-9)
-            bottom.semilogy(
-                steps, gap, color=COLOURS[result.backend], lw=1.2, label=f"{result.backend} - {results[0].backend}"
-            )
+            bottom.semilogy(steps, gap, color=colour, lw=1.2, label=f"{result.name} - {results[0].name}")
     top.set_ylabel("training loss")
     top.legend(frameon=False)
     bottom.set_ylabel("relative difference")
@@ -114,7 +114,7 @@ def _draw_predictions(out: Path, dataset: Dataset, results: list[RunResult]) -> 
         for result in results:
             labels = cv2.imread(str(result.predictions / f"{stem}.png"), cv2.IMREAD_UNCHANGED)
             strips.append(colorize(labels, dataset.palette))
-            names.append(result.backend)
+            names.append(result.name)
         path = out / f"prediction_{stem}.png"
         write_png(str(path), side_by_side(strips, names))
         paths.append(path)
@@ -135,15 +135,16 @@ def _agreement(first: RunResult, second: RunResult) -> float:
 
 
 def _weight_gap(first: RunResult, second: RunResult) -> float:
-    """Largest |difference| of a final weight, over the largest weight of its tensor."""
+    """Distance of the final weights, over the norm of the first's."""
     a, b = (load_checkpoint(RunDirectory(result.directory).last).weights for result in (first, second))
-    return max(float(np.abs(a[n] - b[n]).max() / max(np.abs(a[n]).max(), 1e-12)) for n in a)
+    distance = sum(float(np.square(a[name] - b[name]).sum(dtype=np.float64)) for name in a)
+    return math.sqrt(distance / sum(float(np.square(array).sum(dtype=np.float64)) for array in a.values()))
 
 
 def _table(results: list[RunResult], dataset: Dataset) -> list[list[str]]:
     """Rows of text: header, one row per quantity, one column per backend; differences are to the first backend."""
     first = results[0]
-    rows = [["", *[result.backend for result in results]]]
+    rows = [["", *[result.name for result in results]]]
 
     def row(name: str, values: list[str]) -> None:
         rows.append([name, *values])
@@ -164,7 +165,7 @@ def _table(results: list[RunResult], dataset: Dataset) -> list[list[str]]:
         [f"{100 * _agreement(first, r):.3f}" if r is not first else "-" for r in results],
     )
     row(
-        "largest relative difference of a weight",
+        "distance of the weights, over their norm",
         [f"{_weight_gap(first, r):.1e}" if r is not first else "-" for r in results],
     )
     row("training time (s)", [f"{result.seconds:.0f}" for result in results])
@@ -207,22 +208,23 @@ def _page(
 ) -> str:
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in table[0])
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in table[1:])
-    names = ", ".join(result.backend for result in results)
+    frameworks = [result.name for result in results if result.name in COLOURS]
+    names = ", ".join(frameworks)
     absent = (
         f'<p class="warn">Not installed, so not shown: {", ".join(missing)}. `make setup` installs them.</p>'
         if missing
         else ""
     )
-    plural = "s" if len(results) > 1 else ""
+    plural = "s" if len(frameworks) > 1 else ""
     return f"""<!doctype html><html lang="en"><meta charset="utf-8">
-<title>SegParity: one config, {len(results)} framework{plural}</title>
+<title>SegParity: one config, {len(frameworks)} framework{plural}</title>
 <style>{STYLE}</style>
-<h1>One config, one seed, {len(results)} framework{plural}</h1>
+<h1>One config, one seed, {len(frameworks)} framework{plural}</h1>
 <p>The same network was trained natively in {names} from <code>{html.escape(str(cfg))}</code>:
 same initial weights, same batches, same schedule. Data set: {dataset.name}, {len(dataset)} validation pictures.</p>
 {absent}
 <h2>Training loss</h2>{_embed(curves)}
 <h2>Predictions</h2><p>{_legend(dataset)}</p>{"".join(_embed(path) for path in pictures)}
-<h2>Scores and differences</h2><p>Differences are to {results[0].backend}.</p>
+<h2>Scores and differences</h2><p>Differences are to {results[0].name}.</p>
 <table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></html>
 """
