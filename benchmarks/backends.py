@@ -22,7 +22,7 @@ def import_backend(name: str) -> tuple[Any, Any]:
 
 
 def build(preset: str, case: Case, types: tuple[Any, Any]) -> tuple[Callable[[], None], int]:
-    """One iteration with results on the host, and the number of learnable scalars."""
+    """One iteration, and the number of learnable scalars."""
     config = replace(Config(), model=ModelConfig(preset=preset))
     spec = config.spec(NUM_CLASSES)
     step = build_step(spec, config, case.mode, case.batch, case.size, "cpu", *types)

@@ -57,7 +57,7 @@ def build_step(
     learner_type: Callable[..., Learner],
     predictor_type: PredictorType,
 ) -> Callable[[], None]:
-    """One iteration on random weights and pictures, its results on the host at the end.
+    """One iteration on random weights and pictures, done to the end.
 
     mode `train`: forward, loss, backward, update. `infer`: without auxiliary heads, classes at the pictures' size.
     Raises SpecError for a size or batch the network cannot take.
@@ -82,6 +82,7 @@ def build_step(
     def train() -> None:
         learner.backward([(images, labels)], float(labels.size), seed=0)
         learner.update(1e-4)
+        learner.wait()
 
     return train
 

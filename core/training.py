@@ -65,6 +65,9 @@ class Learner(Protocol):
     def update(self, lr: float) -> None:
         """One optimizer step (with gradient clipping, if configured)."""
 
+    def wait(self) -> None:
+        """Returns when all that was asked for is done: frameworks queue work, MXNet even on a processor."""
+
     def predictor(self) -> Predictor:
         """The network as it is now, in inference mode."""
 

@@ -81,6 +81,9 @@ class Learner:
         self.optimizer.set_learning_rate(lr)
         self.optimizer.step()
 
+    def wait(self) -> None:
+        nd.waitall()
+
     def predictor(self) -> Predictor:
         return Predictor.of(self.model, self.device)
 

@@ -30,14 +30,14 @@ class Learner:
     backend = "paddle"
 
     def __init__(self, spec: Spec, config: Config, device: str) -> None:
-        place = use_device(device)
+        self.place = use_device(device)
         self.dtype = config.train.dtype
         self.model = build_model(spec).to(dtype=self.dtype)
         self.optimizer = Optimizer(self.model, config.optimizer)
         self.loss, self.align_corners, self.clip_norm = config.loss, spec.align_corners, config.train.clip_norm
         self.mixed = config.train.precision == "mixed"
-        if self.mixed and not place.startswith("gpu"):
-            raise ConfigError(f"train.precision: mixed needs a GPU, the device is {place}")
+        if self.mixed and not self.place.startswith("gpu"):
+            raise ConfigError(f"train.precision: mixed needs a GPU, the device is {self.place}")
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         set_state(self.model, state)
@@ -76,6 +76,10 @@ class Learner:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
         self.optimizer.set_learning_rate(lr)
         self.optimizer.step()
+
+    def wait(self) -> None:
+        if self.place.startswith("gpu"):
+            paddle.device.synchronize()
 
     def predictor(self) -> Predictor:
         return Predictor.of(self.model)

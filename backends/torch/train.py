@@ -78,6 +78,10 @@ class Learner:
         self.optimizer.set_learning_rate(lr)
         self.optimizer.step()
 
+    def wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
     def predictor(self) -> Predictor:
         return Predictor.of(self.model)
 
