@@ -84,5 +84,6 @@ def build_step(build: str, mode: str, images: np.ndarray, labels: np.ndarray) ->
         loss.backward()
         trainer.step(len(images))
         loss.mean().asscalar()
+        mx.nd.waitall()  # the backward pass and the update are queued
 
     return train, parameters
