@@ -252,6 +252,13 @@ def test_repeated_runs_are_equal(shown: Shown) -> None:
         assert all(np.array_equal(gradients[0], other) for other in gradients[1:])
 
 
+def test_a_static_graph_of_paddle_replaces_gradients(shown: Shown) -> None:
+    """The first backward pass at a new size: what was accumulated before is gone."""
+    found = shown("paddle", "static_graph")
+    assert gap(found["second alone"], found["static"]) < 1e-6
+    assert gap(found["eager"], found["static"]) > 0.1
+
+
 def test_importing_paddle_sets_the_threads(fleet: Fleet) -> None:
     """OMP_NUM_THREADS=1 unless it is set, for the whole process and all that it starts."""
     require(fleet, "paddle")

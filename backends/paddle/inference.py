@@ -37,6 +37,8 @@ class Predictor:
         logits = self.model(paddle.to_tensor(images, dtype=self.model.parameters()[0].dtype))[0]
         if training:
             self.model.train()
+        if logits.shape[2:] == list(size):
+            return logits
         return resize(logits, size, self.model.spec.align_corners)
 
     def logits(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:

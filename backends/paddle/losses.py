@@ -61,7 +61,8 @@ def segmentation_loss(
     for i, logits in enumerate(outputs):
         if logits.dtype in (paddle.float16, paddle.bfloat16):
             logits = logits.astype("float32")
-        logits = resize(logits, labels.shape[1:], align_corners)
+        if logits.shape[2:] != labels.shape[1:]:
+            logits = resize(logits, labels.shape[1:], align_corners)
         if i == 0 and config.kind == "ohem":
             loss = ohem_cross_entropy(logits, labels, config.threshold, config.min_kept, config.class_weights) * share
         else:

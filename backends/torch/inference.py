@@ -39,6 +39,8 @@ class Predictor:
         self.model.eval()
         logits = self.model(torch.from_numpy(images).to(self.parameter))[0]
         self.model.train(training)
+        if logits.shape[2:] == tuple(size):
+            return logits
         return resize(logits, size, self.model.spec.align_corners)
 
     def logits(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -118,8 +118,6 @@ def dropout(spec: DropoutSpec) -> nn.Module:
 
 def resize(x: Tensor, size: tuple[int, int] | torch.Size, align_corners: bool) -> Tensor:
     """Bilinear resize of [N, C, h, w] to [N, C, *size]; half-pixel centres unless `align_corners`."""
-    if tuple(x.shape[2:]) == tuple(size):
-        return x
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=align_corners)
 
 

@@ -167,6 +167,19 @@ def repeated() -> Arrays:
     return {"gradients": np.stack(found)}
 
 
+def static_graph() -> Arrays:
+    """A weight's gradient after a backward pass at each of two sizes; then after the second alone."""
+    found = {}
+    for kind, sizes in (("eager", (4, 5)), ("static", (4, 5)), ("second alone", (5,))):
+        paddle.seed(0)
+        layer: Any = nn.Conv2D(1, 1, 3, bias_attr=False)
+        call = paddle.jit.to_static(layer, full_graph=True) if kind == "static" else layer
+        for size in sizes:
+            call(paddle.to_tensor(noise(1, 1, size, size).astype(np.float32))).square().sum().backward()
+        found[kind] = layer.weight.grad.numpy()
+    return found
+
+
 def constants() -> Arrays:
     """Batch norm in inference mode of 1 with variance 0, in float64: sqrt(1 / epsilon); and its momentum's trace."""
     layer = nn.BatchNorm2D(1, epsilon=1e-3, momentum=0.9)

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from backends.paddle.layers import dropout, resize
+from backends.paddle.layers import Side, dropout, multiply_sides, resize
 from core.arch.vit import ViTSpec
+
+CUBIC = -0.75  # the constant of PyTorch's and OpenCV's cubic convolution
+
+
+def _cubic_matrix(source: int, target: Side) -> Tensor:
+    """[H, h] float64, cubic convolution along one side with half-pixel centres; places outside repeat the border.
+
+    From `source` = h to `target` = H places (Keys, 1981).
+    """
+    a = CUBIC
+    position = (paddle.arange(target, dtype="float64") + 0.5) * source / target - 0.5
+    base = position.floor()
+    matrix = 0
+    for offset in (-1, 0, 1, 2):
+        d = (position - base - offset).abs()
+        if offset in (0, 1):  # d <= 1
+            weight = ((a + 2) * d - (a + 3)) * d * d + 1
+        else:  # 1 <= d <= 2
+            weight = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+        place = (base + offset).clip(0, source - 1)
+        chosen = place.unsqueeze(1) == paddle.arange(source, dtype="float64")
+        matrix = matrix + weight.unsqueeze(1) * chosen.astype("float64")
+    return matrix
 
 
 class Attention(nn.Layer):
@@ -15,17 +40,16 @@ class Attention(nn.Layer):
 
     def __init__(self, spec: ViTSpec) -> None:
         super().__init__()
-        self.heads = spec.heads
+        self.heads, self.head_width = spec.heads, spec.width // spec.heads
         self.qkv = nn.Linear(spec.width, 3 * spec.width)
         self.proj = nn.Linear(spec.width, spec.width)
         self.dropout = dropout(spec.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        n, length, width = x.shape
-        qkv = self.qkv(x).reshape([n, length, 3, self.heads, width // self.heads])
+        qkv = self.qkv(x).reshape([0, 0, 3, self.heads, self.head_width])
         q, k, v = qkv.unbind(axis=2)  # each [N, L, heads, C / heads], the order Paddle's attention takes
         x = F.scaled_dot_product_attention(q, k, v)  # softmax(q k^T / sqrt(C / heads)) v
-        return self.dropout(self.proj(x.reshape([n, length, width])))
+        return self.dropout(self.proj(x.flatten(2)))
 
 
 class MLP(nn.Layer):
@@ -60,7 +84,9 @@ class ViT(nn.Layer):
 
     def __init__(self, spec: ViTSpec, taps: tuple[int, ...]) -> None:
         super().__init__()
-        self.spec, self.taps = spec, taps
+        # Not the spec: paddle.jit reads no properties and calls no methods of a dataclass.
+        self.grid, self.position_resize, self.class_token = spec.grid, spec.position_resize, spec.class_token
+        self.taps = taps
         token = spec.class_token != "none"
         if token:
             self.cls_token = self.create_parameter([1, 1, spec.width])
@@ -68,29 +94,26 @@ class ViT(nn.Layer):
         self.patch_embed = nn.Conv2D(3, spec.width, spec.patch, stride=spec.patch)
         self.blocks = nn.LayerList(Block(spec) for _ in range(spec.depth))
 
-    def positions(self, grid: tuple[int, int]) -> Tensor:
-        """The position table [1, h * w, C], resized to `grid` where it was made for another."""
-        table = self.pos_embed[:, 1:] if self.spec.class_token != "none" else self.pos_embed
-        if grid == self.spec.grid:
-            return table
-        table = table.transpose([0, 2, 1]).reshape([1, -1, *self.spec.grid])
-        if self.spec.position_resize == "bilinear":
+    def positions(self, grid: Sequence[Side]) -> Tensor:
+        """The position table [1, h * w, C], resized to `grid` (on its own grid it stays what it is)."""
+        table = self.pos_embed[:, 1:] if self.class_token != "none" else self.pos_embed
+        table = table.transpose([0, 2, 1]).reshape([1, -1, *self.grid])
+        if self.position_resize == "bilinear":
             table = resize(table, grid, align_corners=False)
         else:
-            table = F.interpolate(table, size=grid, mode="bicubic", align_corners=False)
+            table = multiply_sides(table, *(_cubic_matrix(*sides) for sides in zip(self.grid, grid)))
         return table.flatten(2).transpose([0, 2, 1])
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.patch_embed(x)  # [N, C, h, w]
-        grid = (x.shape[2], x.shape[3])
-        x = x.flatten(2).transpose([0, 2, 1]) + self.positions(grid)  # [N, h * w, C]
-        used = self.spec.class_token == "used"
+        x = x.flatten(2).transpose([0, 2, 1]) + self.positions(x.shape[2:])  # [N, h * w, C]
+        used = self.class_token == "used"
         if used:
             token = self.cls_token + self.pos_embed[:, :1]
-            x = paddle.concat([token.expand([len(x), -1, -1]), x], axis=1)
+            x = paddle.concat([token.expand([x.shape[0], -1, -1]), x], axis=1)
         features = []
-        for number, block in enumerate(self.blocks, start=1):
+        for i, block in enumerate(self.blocks):  # paddle.jit knows no `start`
             x = block(x)
-            if number in self.taps:
+            if i + 1 in self.taps:
                 features.append(x[:, 1:] if used else x)
         return features

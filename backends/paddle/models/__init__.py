@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from paddle import nn
-
+from backends.paddle.layers import Network
 from backends.paddle.models.dgcnet import DGCNet
 from backends.paddle.models.espnet import ESPNet
 from backends.paddle.models.fast_scnn import FastSCNN
@@ -11,7 +10,7 @@ from backends.paddle.models.pspnet import PSPNet
 from backends.paddle.models.setr import SETR
 from core.arch import Spec
 
-MODELS: dict[str, type[nn.Layer]] = {
+MODELS: dict[str, type[Network]] = {
     "dgcnet": DGCNet,
     "espnet": ESPNet,
     "fast_scnn": FastSCNN,
@@ -20,6 +19,6 @@ MODELS: dict[str, type[nn.Layer]] = {
 }
 
 
-def build_model(spec: Spec) -> nn.Layer:
+def build_model(spec: Spec) -> Network:
     """The network of `spec`, with Paddle's own initial values (load a state before use)."""
     return MODELS[spec.arch](spec)

@@ -12,7 +12,7 @@ from paddle import Tensor, nn
 
 from backends.paddle.backbones.resnet import ResNet
 from backends.paddle.heads import FCNHead
-from backends.paddle.layers import ConvNorm1d, ConvNormAct, resize
+from backends.paddle.layers import ConvNorm1d, ConvNormAct, Network, resize
 from core.arch.dgcnet import DGCNetSpec, DualGCNSpec
 
 
@@ -73,7 +73,7 @@ class DualGCN(nn.Layer):
         return self.merge(paddle.concat([self.coordinate(x), self.feature(x)], axis=1))
 
 
-class DGCNet(nn.Layer):
+class DGCNet(Network):
     """[N, 3, H, W] -> logits at the output stride, main head first."""
 
     def __init__(self, spec: DGCNetSpec) -> None:
@@ -92,7 +92,6 @@ class DGCNet(nn.Layer):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        self.spec.check_input(*x.shape[2:])
         features = self.backbone(x)
         x = features["layer4"]
         graph = self.refine(self.dual(self.reduce(x)))

@@ -10,7 +10,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from backends.paddle.layers import BatchNorm, ConvNormAct, NormAct
+from backends.paddle.layers import BatchNorm, ConvNormAct, Network, NormAct
 from core.arch.espnet import ESPNetSpec
 
 
@@ -103,7 +103,7 @@ class Decoder(nn.Layer):
         return self.classifier(self.merge1(paddle.concat([up, skip], axis=1)))
 
 
-class ESPNet(nn.Layer):
+class ESPNet(Network):
     """[N, 3, H, W] -> (logits,) at full size, or at 1/8 without the decoder (ESPNet-C)."""
 
     def __init__(self, spec: ESPNetSpec) -> None:
@@ -114,7 +114,6 @@ class ESPNet(nn.Layer):
             self.decoder = Decoder(spec)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        self.spec.check_input(*x.shape[2:])
         level1, level1_image, level2, scores = self.encoder(x)
         if not self.spec.decoder:
             return (scores,)

@@ -10,7 +10,7 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from backends.paddle.heads import FCNHead
-from backends.paddle.layers import ConvNormAct, PyramidPooling, dropout, resize
+from backends.paddle.layers import ConvNormAct, Network, PyramidPooling, dropout, resize
 from core.arch.fast_scnn import FastSCNNSpec
 from core.arch.layers import NormSpec
 
@@ -107,7 +107,7 @@ def _detail(spec: FastSCNNSpec) -> nn.Sequential:
     )
 
 
-class FastSCNN(nn.Layer):
+class FastSCNN(Network):
     """[N, 3, H, W] -> logits at 1/8, main head first."""
 
     def __init__(self, spec: FastSCNNSpec) -> None:
@@ -123,7 +123,6 @@ class FastSCNN(nn.Layer):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        self.spec.check_input(*x.shape[2:])
         before, after = self.spec.stem_padding
         features = {"detail": self.detail(F.pad(x, (before, after, before, after)))}  # 1/8
         features["context"] = self.context(features["detail"])  # 1/32

@@ -9,11 +9,11 @@ from paddle import Tensor, nn
 
 from backends.paddle.backbones.resnet import ResNet
 from backends.paddle.heads import FCNHead
-from backends.paddle.layers import PyramidPooling
+from backends.paddle.layers import Network, PyramidPooling
 from core.arch.pspnet import PSPNetSpec
 
 
-class PSPNet(nn.Layer):
+class PSPNet(Network):
     """[N, 3, H, W] -> logits at the output stride, main head first."""
 
     def __init__(self, spec: PSPNetSpec) -> None:
@@ -30,7 +30,6 @@ class PSPNet(nn.Layer):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        self.spec.check_input(*x.shape[2:])
         features = self.backbone(x)
         logits = self.head(self.pyramid(features["layer4"]))
         return logits, *[head(features[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]

@@ -10,7 +10,7 @@ from paddle import Tensor, nn
 
 from backends.paddle.backbones.vit import ViT
 from backends.paddle.heads import FCNHead
-from backends.paddle.layers import ConvNormAct, resize
+from backends.paddle.layers import ConvNormAct, Network, resize
 from core.arch.setr import SETRSpec
 
 
@@ -71,7 +71,7 @@ class MLAHead(nn.Layer):
         return self.classifier(paddle.concat(maps, axis=1))
 
 
-class SETR(nn.Layer):
+class SETR(Network):
     """[N, 3, H, W] -> logits, main head first."""
 
     def __init__(self, spec: SETRSpec) -> None:
@@ -103,7 +103,6 @@ class SETR(nn.Layer):
         ]
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        self.spec.check_input(*x.shape[2:])
         maps = self.features(x)
         named = {f"block{n}": feature for n, feature in zip(self.spec.taps, maps)}
         if self.spec.decoder == "naive":

@@ -69,10 +69,8 @@ class ViT(nn.Module):
         self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.depth))
 
     def positions(self, grid: tuple[int, int]) -> Tensor:
-        """The position table [1, h * w, C], resized to `grid` where it was made for another."""
+        """The position table [1, h * w, C], resized to `grid` (on its own grid it stays what it is)."""
         table = self.pos_embed[:, 1:] if self.spec.class_token != "none" else self.pos_embed
-        if grid == self.spec.grid:
-            return table
         table = table.transpose(1, 2).reshape(1, -1, *self.spec.grid)
         table = F.interpolate(table, size=grid, mode=self.spec.position_resize, align_corners=False)
         return table.flatten(2).transpose(1, 2)
