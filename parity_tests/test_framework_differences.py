@@ -14,7 +14,7 @@ import pytest
 
 from parity_tests.client import ROOT, interpreter
 from parity_tests.conftest import require
-from parity_tests.habits import ramp
+from parity_tests.habits import MANY, ramp
 from parity_tests.ladder import Fleet
 
 Arrays = dict[str, np.ndarray]
@@ -61,6 +61,13 @@ def test_when_running_statistics_change(shown: Shown, backend: str, updates: boo
 @pytest.mark.parametrize(("backend", "refused"), [("torch", 1), ("paddle", 0), ("mxnet", 0)])
 def test_batch_norm_of_a_single_value(shown: Shown, backend: str, refused: int) -> None:
     assert shown(backend, "batch_norm_of_one_value")["refused"] == refused
+
+
+@pytest.mark.parametrize(("backend", "low", "high"), [("torch", 0, 5e-7), ("paddle", 0, 5e-6), ("mxnet", 2e-5, 1e-3)])
+def test_batch_norm_of_many_values(shown: Shown, backend: str, low: float, high: float) -> None:
+    """2^20 values per channel in float32: MXNet adds one after the other."""
+    x = MANY.astype(np.float64)
+    assert low <= gap((x - x.mean()) / x.std(), shown(backend, "batch_norm_of_many_values")["y"]) < high
 
 
 def test_mxnet_fixes_gamma(shown: Shown) -> None:

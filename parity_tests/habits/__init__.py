@@ -20,6 +20,9 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape)
 
 
+# Batch norm's sums in float32: 2^20 values of mean 1 and variance 1 for one channel.
+MANY = noise(2, 1, 1024, 512).astype(np.float32) + np.float32(1)
+
 # The optimizers' test: one weight, gradients and a changing learning rate.
 START = np.array([1.0, -2.0, 0.5])
 GRADIENTS = [np.array([0.5, -0.1, 1e-9]), np.array([0.1, 0.3, -2e-9]), np.array([-0.4, 0.2, 1e-9])]

@@ -10,7 +10,7 @@ from mxnet import autograd, gluon, nd
 from mxnet.gluon import nn
 from mxnet.ndarray import NDArray
 
-from parity_tests.habits import GRADIENTS, RATES, SHARE, START, noise, ramp
+from parity_tests.habits import GRADIENTS, MANY, RATES, SHARE, START, noise, ramp
 
 Arrays = dict[str, np.ndarray]
 
@@ -44,6 +44,13 @@ def batch_norm_of_one_value() -> Arrays:
     with autograd.record():
         y = layer(nd.ones((1, 1, 1, 1)))
     return {"refused": np.array(0), "output": y.asnumpy()}
+
+
+def batch_norm_of_many_values() -> Arrays:
+    layer = nn.BatchNorm(in_channels=1, epsilon=1e-9)
+    layer.initialize()
+    with autograd.train_mode():
+        return {"y": layer(nd.array(MANY)).asnumpy()}
 
 
 def fixed_gamma() -> Arrays:

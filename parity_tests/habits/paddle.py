@@ -10,7 +10,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from parity_tests.habits import GRADIENTS, RATES, SHARE, START, noise, ramp
+from parity_tests.habits import GRADIENTS, MANY, RATES, SHARE, START, noise, ramp
 
 Arrays = dict[str, np.ndarray]
 
@@ -29,6 +29,10 @@ def batch_norm() -> Arrays:
 def batch_norm_of_one_value() -> Arrays:
     y = nn.BatchNorm2D(1)(paddle.ones([1, 1, 1, 1]))
     return {"refused": np.array(0), "output": y.numpy()}
+
+
+def batch_norm_of_many_values() -> Arrays:
+    return {"y": nn.BatchNorm2D(1, epsilon=1e-9)(paddle.to_tensor(MANY)).numpy()}
 
 
 def resize() -> Arrays:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from parity_tests.habits import GRADIENTS, RATES, SHARE, START, noise, ramp
+from parity_tests.habits import GRADIENTS, MANY, RATES, SHARE, START, noise, ramp
 
 Arrays = dict[str, np.ndarray]
 
@@ -31,6 +31,10 @@ def batch_norm_of_one_value() -> Arrays:
     except ValueError:
         return {"refused": np.array(1)}
     return {"refused": np.array(0)}
+
+
+def batch_norm_of_many_values() -> Arrays:
+    return {"y": nn.BatchNorm2d(1, eps=1e-9)(torch.from_numpy(MANY)).detach().numpy()}
 
 
 def resize() -> Arrays:
