@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from core.arch import build
-from core.config import Config, OptimizerConfig
+from core.config import Config
 from core.initialize import initial_state
 from tests.backends.test_models import TINY, picture
 
@@ -169,10 +169,9 @@ def test_a_graph_learns_as_the_network_does(
     name: str, graph: Graph, backend: str, module: Callable[[str], ModuleType], tmp_path: Path
 ) -> None:
     spec = build(name, 5).without_dropout()
-    config = Config(optimizer=OptimizerConfig())
     learners = []
     for _ in range(2):
-        learner = module("train").Learner(spec, config, "cpu")
+        learner = module("train").Learner(spec, Config(), "cpu")
         learner.set_state(initial_state(spec.parameters(), 0))
         learners.append(learner)
     reference, learner = learners
