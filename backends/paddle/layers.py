@@ -27,13 +27,16 @@ class Network(nn.Layer):
 class BatchNorm(nn.BatchNorm2D):
     """Batch norm over [N, C, ...]; Paddle's `momentum` is the share the old statistics keep.
 
-    Its running variance is the biased one, as the contract asks.
+    Its running variance is the biased one, as the contract asks. A batch of one value per channel, which PyTorch
+    refuses, would get a variance of zero: refused here too, where the size is known.
     """
 
     def __init__(self, channels: int, spec: NormSpec) -> None:
         super().__init__(channels, momentum=1 - spec.momentum, epsilon=spec.eps, data_format="NCHW")
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.training and paddle.in_dynamic_mode() and x.size == x.shape[1]:
+            raise ValueError(f"batch norm cannot train on one value per channel: {list(x.shape)}")
         return F.batch_norm(
             x,
             self._mean,
@@ -126,7 +129,7 @@ def multiply_sides(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def interpolation_matrix(source: Side, target: Side, align_corners: bool) -> Tensor:
-    """[H, h] float64, linear interpolation along one side from `source` = h to `target` = H places."""
+    """[H, h] float64, core.losses.interpolation_matrix where a side may be a tensor."""
     if align_corners:
         position = paddle.linspace(0, source - 1, target, dtype="float64")
     else:

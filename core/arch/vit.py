@@ -8,6 +8,8 @@ from typing import Literal
 from core.arch.layers import DropoutSpec
 from core.arch.parameters import Inventory
 
+CUBIC = -0.75  # the constant of PyTorch's and OpenCV's cubic convolution, for position tables
+
 
 @dataclass(frozen=True)
 class ViTSpec:

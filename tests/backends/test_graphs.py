@@ -69,14 +69,12 @@ def paddle_saved(model: Any, folder: Path) -> Any:
 
 
 def mxnet_hybridized(model: Any, folder: Path) -> Any:
-    model.hybridize(static_alloc=True, static_shape=False)  # as build_model does
-    return model
+    return model  # as build_model makes it
 
 
 def mxnet_exported(model: Any, folder: Path) -> Any:
     from mxnet import gluon, nd
 
-    model.hybridize(static_alloc=True, static_shape=False)
     model(nd.zeros(EXAMPLE))
     model.export(str(folder / "network"))
     return gluon.SymbolBlock.imports(str(folder / "network-symbol.json"), ["data"], str(folder / "network-0000.params"))

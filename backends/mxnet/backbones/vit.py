@@ -8,9 +8,7 @@ from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
 from backends.mxnet.layers import GELU, Tensor, dropout, interpolation_matrix, multiply_sides
-from core.arch.vit import ViTSpec
-
-CUBIC = -0.75  # the constant of PyTorch's and OpenCV's cubic convolution
+from core.arch.vit import CUBIC, ViTSpec
 
 
 def _cubic_matrix(F: ModuleType, source: Tensor, target: Tensor) -> Tensor:

@@ -9,9 +9,7 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from backends.paddle.layers import Side, dropout, multiply_sides, resize
-from core.arch.vit import ViTSpec
-
-CUBIC = -0.75  # the constant of PyTorch's and OpenCV's cubic convolution
+from core.arch.vit import CUBIC, ViTSpec
 
 
 def _cubic_matrix(source: int, target: Side) -> Tensor:
