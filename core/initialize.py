@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.arch.parameters import Parameter
+from core.arch.inventory import Parameter
 from core.errors import ConfigError
 
 _CALL = re.compile(r"(\w+)(?:\(([-+.\deE]+)\))?")

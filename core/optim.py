@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.arch.parameters import Parameter
+from core.arch.inventory import Parameter
 from core.errors import ConfigError
 
 Arrays = dict[str, NDArray[np.floating]]

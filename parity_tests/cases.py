@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.arch import PRESETS, Spec, build
-from core.arch.setr import SETRSpec
+from core.arch.families.setr import SETRSpec
 from core.initialize import initial_state
 from core.schema import to_plain
 

@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from core.arch import ARCHITECTURES, PRESETS, build
-from core.arch.layers import PyramidSpec
-from core.arch.parameters import check_state, count
-from core.arch.resnet import ResNetSpec
+from core.arch.backbones.resnet import ResNetSpec
+from core.arch.inventory import check_state, count
+from core.arch.parts import PyramidSpec
 from core.errors import ConfigError, SpecError, WeightsError
 from core.initialize import initial_state
 

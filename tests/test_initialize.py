@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.arch import build
-from core.arch.parameters import Parameter
+from core.arch.inventory import Parameter
 from core.errors import ConfigError
 from core.initialize import fans, initial_state, initial_value
 

@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from core.arch.parameters import BUFFERS, Kind, Parameter
+from core.arch.inventory import BUFFERS, Kind, Parameter
 from core.errors import ConfigError
 from core.optim import DECAYED_KINDS, SGD, Adam, AdamW, global_norm_clip, parameter_groups
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.arch import Spec
-from core.arch.dgcnet import DGCNetSpec
-from core.arch.espnet import ESPNetSpec
-from core.arch.pspnet import PSPNetSpec
-from core.arch.resnet import BLOCKS, ResNetSpec
-from core.arch.setr import SETRSpec
+from core.arch.backbones.resnet import BLOCKS, ResNetSpec
+from core.arch.families.dgcnet import DGCNetSpec
+from core.arch.families.espnet import ESPNetSpec
+from core.arch.families.pspnet import PSPNetSpec
+from core.arch.families.setr import SETRSpec
 
 Shapes = Mapping[str, tuple[int, ...]]
 CLASSIFIERS = ("head.classifier.weight", "head.classifier.conv.weight", "encoder.classifier.weight")

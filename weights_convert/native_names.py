@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.arch.parameters import Parameter
+from core.arch.inventory import Parameter
 from core.errors import WeightsError
 
 # framework -> kind -> last component, where it is not the canonical (PyTorch) one.

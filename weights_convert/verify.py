@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from core.arch import Spec
-from core.arch.setr import SETRSpec
+from core.arch.families.setr import SETRSpec
 from core.errors import WeightsError
 from weights_convert.load import Imported, import_weights
 

@@ -8,11 +8,11 @@ from mxnet.gluon import HybridBlock, nn
 from mxnet.gluon.contrib.nn import Identity
 
 from backends.mxnet.layers import ConvNormAct, Tensor, dropout, enlarge
-from core.arch.layers import FCNHeadSpec, NormSpec
+from core.arch.parts import FCNHeadSpec, NormSpec
 
 
 class FCNHead(HybridBlock):
-    """conv - batch norm - activation - (resize) - dropout - 1x1 classifier (core.arch.layers.FCNHeadSpec)."""
+    """conv - batch norm - activation - (resize) - dropout - 1x1 classifier (core.arch.parts.FCNHeadSpec)."""
 
     def __init__(
         self, channels: int, num_classes: int, spec: FCNHeadSpec, norm: NormSpec, *, align_corners: bool

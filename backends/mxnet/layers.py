@@ -17,7 +17,7 @@ from mxnet.gluon.contrib.nn import Identity
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
-from core.arch.layers import DropoutSpec, NormSpec, PyramidSpec
+from core.arch.parts import DropoutSpec, NormSpec, PyramidSpec
 
 Tensor = NDArray | Symbol
 
@@ -234,7 +234,7 @@ def adaptive_pool(F: ModuleType, x: Tensor, bins: int) -> Tensor:
 
 
 class PyramidPooling(HybridBlock):
-    """Pooled, convolved and resized copies of the input, concatenated with it (core.arch.layers.PyramidSpec)."""
+    """Pooled, convolved and resized copies of the input, concatenated with it (core.arch.parts.PyramidSpec)."""
 
     def __init__(self, channels: int, spec: PyramidSpec, norm: NormSpec) -> None:
         super().__init__()

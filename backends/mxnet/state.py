@@ -9,7 +9,7 @@ from mxnet import nd
 from mxnet.gluon import Parameter
 
 from backends.mxnet.layers import Network
-from core.arch.parameters import check_state
+from core.arch.inventory import check_state
 
 # Gluon's attribute -> canonical. `alpha` is the slope of a PReLU.
 SUFFIXES = {"gamma": "weight", "beta": "bias", "alpha": "weight"}

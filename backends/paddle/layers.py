@@ -8,7 +8,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from core.arch.layers import DropoutSpec, NormSpec, PyramidSpec
+from core.arch.parts import DropoutSpec, NormSpec, PyramidSpec
 
 Side = int | Tensor  # of a map: a scalar tensor in a static graph that is made for any size
 
@@ -179,7 +179,7 @@ def strided_pool(x: Tensor, bins: int) -> Tensor:
 
 
 class PyramidPooling(nn.Layer):
-    """Pooled, convolved and resized copies of the input, concatenated with it (core.arch.layers.PyramidSpec)."""
+    """Pooled, convolved and resized copies of the input, concatenated with it (core.arch.parts.PyramidSpec)."""
 
     def __init__(self, channels: int, spec: PyramidSpec, norm: NormSpec) -> None:
         super().__init__()

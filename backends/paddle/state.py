@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
-from core.arch.parameters import check_state
+from core.arch.inventory import check_state
 
 # What Paddle calls batch norm's statistics and PReLU's slope.
 CANONICAL = {"_mean": "running_mean", "_variance": "running_var", "_weight": "weight"}

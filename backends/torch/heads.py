@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from backends.torch.layers import ConvNormAct, dropout, resize
-from core.arch.layers import FCNHeadSpec, NormSpec
+from core.arch.parts import FCNHeadSpec, NormSpec
 
 
 class FCNHead(nn.Module):
-    """conv - batch norm - activation - (resize) - dropout - 1x1 classifier (core.arch.layers.FCNHeadSpec)."""
+    """conv - batch norm - activation - (resize) - dropout - 1x1 classifier (core.arch.parts.FCNHeadSpec)."""
 
     def __init__(
         self, channels: int, num_classes: int, spec: FCNHeadSpec, norm: NormSpec, *, align_corners: bool

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.arch.layers import DropoutSpec, NormSpec, PyramidSpec
+from core.arch.parts import DropoutSpec, NormSpec, PyramidSpec
 
 
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -131,7 +131,7 @@ def strided_pool(x: Tensor, bins: int) -> Tensor:
 
 
 class PyramidPooling(nn.Module):
-    """Pooled, convolved and resized copies of the input, concatenated with it (core.arch.layers.PyramidSpec)."""
+    """Pooled, convolved and resized copies of the input, concatenated with it (core.arch.parts.PyramidSpec)."""
 
     def __init__(self, channels: int, spec: PyramidSpec, norm: NormSpec) -> None:
         super().__init__()

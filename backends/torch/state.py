@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.arch.parameters import check_state
+from core.arch.inventory import check_state
 
 UNUSED = "num_batches_tracked"  # a counter PyTorch keeps beside batch norm's statistics
 

@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from core.arch import dgcnet, espnet, fast_scnn, pspnet, setr
+from core.arch.families import dgcnet, espnet, fast_scnn, pspnet, setr
 from core.arch.spec import Preset, Spec
 from core.errors import ConfigError
 from core.schema import nearest, update

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from core.arch.layers import DropoutSpec, FCNHeadSpec
-from core.arch.parameters import Inventory, Parameter, count
+from core.arch.inventory import Inventory, Parameter, count
+from core.arch.parts import DropoutSpec, FCNHeadSpec
 from core.errors import SpecError
 
 S = TypeVar("S", bound="Spec")

@@ -1,4 +1,4 @@
-"""ResNet (He et al., arXiv:1512.03385); numbers and variants in core/arch/resnet.py."""
+"""ResNet (He et al., arXiv:1512.03385); numbers and variants in core/arch/backbones/resnet.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mxnet.gluon import HybridBlock, nn
 from mxnet.gluon.contrib.nn import Identity
 
 from backends.mxnet.layers import BatchNorm, ConvNormAct, Tensor
-from core.arch.resnet import BlockSpec, ResNetSpec
+from core.arch.backbones.resnet import BlockSpec, ResNetSpec
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 

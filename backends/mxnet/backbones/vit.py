@@ -1,4 +1,4 @@
-"""Vision transformer (Dosovitskiy et al., arXiv:2010.11929); numbers in core/arch/vit.py."""
+"""Vision transformer (Dosovitskiy et al., arXiv:2010.11929); numbers in core/arch/backbones/vit.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
 from backends.mxnet.layers import GELU, Tensor, dropout, interpolation_matrix, multiply_sides
-from core.arch.vit import CUBIC, ViTSpec
+from core.arch.backbones.vit import CUBIC, ViTSpec
 
 
 def _cubic_matrix(F: ModuleType, source: Tensor, target: Tensor) -> Tensor:

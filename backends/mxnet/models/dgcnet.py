@@ -13,7 +13,7 @@ from mxnet.gluon import HybridBlock, nn
 from backends.mxnet.backbones.resnet import STAGES, ResNet
 from backends.mxnet.heads import FCNHead
 from backends.mxnet.layers import ConvNorm1d, ConvNormAct, Network, Tensor, resize
-from core.arch.dgcnet import DGCNetSpec, DualGCNSpec
+from core.arch.families.dgcnet import DGCNetSpec, DualGCNSpec
 
 
 def _flatten(F: ModuleType, x: Tensor) -> Tensor:

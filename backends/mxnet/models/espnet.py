@@ -11,7 +11,7 @@ from types import ModuleType
 from mxnet.gluon import HybridBlock, nn
 
 from backends.mxnet.layers import BatchNorm, ConvNormAct, Network, NormAct, PReLU, Tensor
-from core.arch.espnet import ESPNetSpec
+from core.arch.families.espnet import ESPNetSpec
 
 
 def _halve(F: ModuleType, x: Tensor) -> Tensor:

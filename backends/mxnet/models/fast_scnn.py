@@ -12,8 +12,8 @@ from mxnet.gluon import HybridBlock, nn
 
 from backends.mxnet.heads import FCNHead
 from backends.mxnet.layers import ConvNormAct, Network, PyramidPooling, Tensor, dropout, resize
-from core.arch.fast_scnn import FastSCNNSpec
-from core.arch.layers import NormSpec
+from core.arch.families.fast_scnn import FastSCNNSpec
+from core.arch.parts import NormSpec
 
 
 class SeparableConv(HybridBlock):

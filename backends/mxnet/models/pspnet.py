@@ -1,6 +1,6 @@
 """PSPNet (Zhao et al., arXiv:1612.01105).
 
-Originals: GALD-Net, Fast_Seg, SemSegPaddle, MXNetSeg; what tells them apart stands in core/arch/pspnet.py.
+Originals: GALD-Net, Fast_Seg, SemSegPaddle, MXNetSeg; what tells them apart stands in core/arch/families/pspnet.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from mxnet.gluon import nn
 from backends.mxnet.backbones.resnet import STAGES, ResNet
 from backends.mxnet.heads import FCNHead
 from backends.mxnet.layers import Network, PyramidPooling, Tensor
-from core.arch.pspnet import PSPNetSpec
+from core.arch.families.pspnet import PSPNetSpec
 
 
 class PSPNet(Network):

@@ -1,6 +1,6 @@
 """SETR: naive, PUP and MLA decoders (Zheng et al., arXiv:2012.15840).
 
-Originals: MXNetSeg, mmseg; what tells them apart stands in core/arch/setr.py.
+Originals: MXNetSeg, mmseg; what tells them apart stands in core/arch/families/setr.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from mxnet.gluon import HybridBlock, nn
 from backends.mxnet.backbones.vit import ViT
 from backends.mxnet.heads import FCNHead
 from backends.mxnet.layers import ConvNormAct, Network, Tensor, enlarge
-from core.arch.setr import SETRSpec
+from core.arch.families.setr import SETRSpec
 
 
 def _to_map(F: ModuleType, tokens: Tensor, like: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""ResNet (He et al., arXiv:1512.03385); numbers and variants in core/arch/resnet.py."""
+"""ResNet (He et al., arXiv:1512.03385); numbers and variants in core/arch/backbones/resnet.py."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from backends.paddle.layers import BatchNorm, ConvNormAct
-from core.arch.layers import NormSpec
-from core.arch.resnet import BlockSpec, ResNetSpec
+from core.arch.backbones.resnet import BlockSpec, ResNetSpec
+from core.arch.parts import NormSpec
 
 
 class Downsample(nn.Layer):

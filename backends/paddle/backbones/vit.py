@@ -1,4 +1,4 @@
-"""Vision transformer (Dosovitskiy et al., arXiv:2010.11929); numbers in core/arch/vit.py."""
+"""Vision transformer (Dosovitskiy et al., arXiv:2010.11929); numbers in core/arch/backbones/vit.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from backends.paddle.layers import Side, dropout, multiply_sides, resize
-from core.arch.vit import CUBIC, ViTSpec
+from core.arch.backbones.vit import CUBIC, ViTSpec
 
 
 def _cubic_matrix(source: int, target: Side) -> Tensor:

@@ -13,7 +13,7 @@ from paddle import Tensor, nn
 from backends.paddle.backbones.resnet import ResNet
 from backends.paddle.heads import FCNHead
 from backends.paddle.layers import ConvNorm1d, ConvNormAct, Network, resize
-from core.arch.dgcnet import DGCNetSpec, DualGCNSpec
+from core.arch.families.dgcnet import DGCNetSpec, DualGCNSpec
 
 
 class CoordinateGCN(nn.Layer):

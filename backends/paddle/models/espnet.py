@@ -11,7 +11,7 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from backends.paddle.layers import BatchNorm, ConvNormAct, Network, NormAct
-from core.arch.espnet import ESPNetSpec
+from core.arch.families.espnet import ESPNetSpec
 
 
 def _halve(x: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from paddle import Tensor, nn
 
 from backends.paddle.heads import FCNHead
 from backends.paddle.layers import ConvNormAct, Network, PyramidPooling, dropout, resize
-from core.arch.fast_scnn import FastSCNNSpec
-from core.arch.layers import NormSpec
+from core.arch.families.fast_scnn import FastSCNNSpec
+from core.arch.parts import NormSpec
 
 
 class SeparableConv(nn.Layer):

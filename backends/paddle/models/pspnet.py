@@ -1,6 +1,6 @@
 """PSPNet (Zhao et al., arXiv:1612.01105).
 
-Originals: GALD-Net, Fast_Seg, SemSegPaddle, MXNetSeg; what tells them apart stands in core/arch/pspnet.py.
+Originals: GALD-Net, Fast_Seg, SemSegPaddle, MXNetSeg; what tells them apart stands in core/arch/families/pspnet.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from paddle import Tensor, nn
 from backends.paddle.backbones.resnet import ResNet
 from backends.paddle.heads import FCNHead
 from backends.paddle.layers import Network, PyramidPooling
-from core.arch.pspnet import PSPNetSpec
+from core.arch.families.pspnet import PSPNetSpec
 
 
 class PSPNet(Network):

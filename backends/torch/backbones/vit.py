@@ -1,4 +1,4 @@
-"""Vision transformer (Dosovitskiy et al., arXiv:2010.11929); numbers in core/arch/vit.py."""
+"""Vision transformer (Dosovitskiy et al., arXiv:2010.11929); numbers in core/arch/backbones/vit.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backends.torch.layers import dropout
-from core.arch.vit import ViTSpec
+from core.arch.backbones.vit import ViTSpec
 
 
 class Attention(nn.Module):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from backends.torch.backbones.resnet import ResNet
 from backends.torch.heads import FCNHead
 from backends.torch.layers import ConvNorm1d, ConvNormAct, resize
-from core.arch.dgcnet import DGCNetSpec, DualGCNSpec
+from core.arch.families.dgcnet import DGCNetSpec, DualGCNSpec
 
 
 class CoordinateGCN(nn.Module):

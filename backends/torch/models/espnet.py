@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backends.torch.layers import BatchNorm, ConvNormAct, NormAct
-from core.arch.espnet import ESPNetSpec
+from core.arch.families.espnet import ESPNetSpec
 
 
 def _halve(x: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from backends.torch.heads import FCNHead
 from backends.torch.layers import ConvNormAct, PyramidPooling, dropout, resize
-from core.arch.fast_scnn import FastSCNNSpec
-from core.arch.layers import NormSpec
+from core.arch.families.fast_scnn import FastSCNNSpec
+from core.arch.parts import NormSpec
 
 
 class SeparableConv(nn.Module):

@@ -1,6 +1,6 @@
 """SETR: naive, PUP and MLA decoders (Zheng et al., arXiv:2012.15840).
 
-Originals: MXNetSeg, mmseg; what tells them apart stands in core/arch/setr.py.
+Originals: MXNetSeg, mmseg; what tells them apart stands in core/arch/families/setr.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from backends.torch.backbones.vit import ViT
 from backends.torch.heads import FCNHead
 from backends.torch.layers import ConvNormAct, resize
-from core.arch.setr import SETRSpec
+from core.arch.families.setr import SETRSpec
 
 
 def _enlarge(x: Tensor, factor: int, align_corners: bool) -> Tensor:

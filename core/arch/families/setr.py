@@ -6,10 +6,10 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from core.arch.layers import NO_DROPOUT, FCNHeadSpec, NormSpec
-from core.arch.parameters import InitSpec, Inventory
+from core.arch.backbones.vit import ViTSpec
+from core.arch.inventory import InitSpec, Inventory
+from core.arch.parts import NO_DROPOUT, FCNHeadSpec, NormSpec
 from core.arch.spec import Preset, Spec, require_sides
-from core.arch.vit import ViTSpec
 from core.errors import SpecError
 
 PAPER = "Rethinking Semantic Segmentation from a Sequence-to-Sequence Perspective with Transformers, arXiv:2012.15840"

@@ -6,9 +6,9 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from core.arch.layers import NO_DROPOUT, DropoutSpec, FCNHeadSpec, NormSpec
-from core.arch.parameters import InitSpec, Inventory
-from core.arch.resnet import ResNetSpec, resnet_deep, resnet_tiny
+from core.arch.backbones.resnet import ResNetSpec, resnet_deep, resnet_tiny
+from core.arch.inventory import InitSpec, Inventory
+from core.arch.parts import NO_DROPOUT, DropoutSpec, FCNHeadSpec, NormSpec
 from core.arch.spec import Preset, Spec, require_sides
 
 PAPER = "Dual Graph Convolutional Network for Semantic Segmentation, arXiv:1909.06121"

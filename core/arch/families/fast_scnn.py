@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from core.arch.layers import DropoutSpec, FCNHeadSpec, NormSpec, PyramidSpec
-from core.arch.parameters import InitSpec, Inventory
+from core.arch.inventory import InitSpec, Inventory
+from core.arch.parts import DropoutSpec, FCNHeadSpec, NormSpec, PyramidSpec
 from core.arch.spec import Preset, Spec, require_sides
 from core.errors import SpecError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from core.arch.layers import DropoutSpec
-from core.arch.parameters import Inventory
+from core.arch.inventory import Inventory
+from core.arch.parts import DropoutSpec
 
 CUBIC = -0.75  # the constant of PyTorch's and OpenCV's cubic convolution, for position tables
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from core.arch.layers import NormSpec
-from core.arch.parameters import Inventory
+from core.arch.inventory import Inventory
+from core.arch.parts import NormSpec
 from core.errors import SpecError
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from core.arch.parameters import Inventory
+from core.arch.inventory import Inventory
 
 
 @dataclass(frozen=True)

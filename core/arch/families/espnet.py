@@ -6,8 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from core.arch.layers import NormSpec
-from core.arch.parameters import InitSpec, Inventory
+from core.arch.inventory import InitSpec, Inventory
+from core.arch.parts import NormSpec
 from core.arch.spec import Preset, Spec, require_sides
 
 PAPER = "ESPNet: Efficient Spatial Pyramid of Dilated Convolutions for Semantic Segmentation, arXiv:1803.06815"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from core.arch.layers import DropoutSpec, FCNHeadSpec, PyramidSpec
-from core.arch.parameters import InitSpec, Inventory
-from core.arch.resnet import ResNetSpec, resnet_7x7, resnet_deep, resnet_tiny
+from core.arch.backbones.resnet import ResNetSpec, resnet_7x7, resnet_deep, resnet_tiny
+from core.arch.inventory import InitSpec, Inventory
+from core.arch.parts import DropoutSpec, FCNHeadSpec, PyramidSpec
 from core.arch.spec import Preset, Spec, require_sides
 from core.errors import SpecError
 
