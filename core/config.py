@@ -17,7 +17,7 @@ from core.arch import Spec, build
 from core.data import Dataset, open_dataset
 from core.data.transforms import EvalTransform, Normalize, TrainTransform, find_normalization
 from core.errors import ConfigError, DataError
-from core.inference import Protocol
+from core.inference import EvaluationProtocol
 from core.losses import LossConfig
 from core.optim import OptimizerConfig
 from core.schedule import Schedule
@@ -148,7 +148,7 @@ class Config:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     loss: LossConfig = field(default_factory=LossConfig)
-    evaluation: Protocol = field(default_factory=Protocol)
+    evaluation: EvaluationProtocol = field(default_factory=EvaluationProtocol)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)
 

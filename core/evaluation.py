@@ -56,7 +56,7 @@ def progress(items: Iterable[T], title: str, total: int | None = None) -> Iterat
     return iter(tqdm(items, desc=title, total=total, disable=None, leave=False, dynamic_ncols=True))
 
 
-def label_map(image: np.ndarray, predictor: Predictor, protocol: core.inference.Protocol) -> np.ndarray:
+def label_map(image: np.ndarray, predictor: Predictor, protocol: core.inference.EvaluationProtocol) -> np.ndarray:
     """The predicted classes uint8 [H, W] of a normalised picture float32 [3, H, W], at the protocol's output size."""
     if protocol.is_plain:
         return predictor.labels(image[None], (image.shape[1], image.shape[2]))[0]
@@ -77,7 +77,7 @@ def _prefetched(samples: EvaluationSamples, count: int) -> Iterator[tuple[np.nda
 def evaluate(
     dataset: Dataset,
     transform: EvalTransform,
-    protocol: core.inference.Protocol,
+    protocol: core.inference.EvaluationProtocol,
     predictor: Predictor,
     num_outputs: int,
     *,

@@ -1,8 +1,9 @@
 """The evaluation protocol as a value, and the runner that applies it to one picture.
 
 The same weights are reported with mIoUs several points apart because evaluation differs: sizes, scales, flips, windows,
-padding, what is averaged. Here all of it stands in a `Protocol`, and the runner does the rest in numpy and OpenCV, the
-same for every backend. A backend brings a `LogitsFn`: its network, and its resize of the logits to the input's size.
+padding, what is averaged. Here all of it stands in an `EvaluationProtocol`, and the runner does the rest in numpy and
+OpenCV, the same for every backend. A backend brings a `LogitsFn`: its network, and its resize of the logits to the
+input's size.
 
 One picture goes this way, for each scale:
 
@@ -23,12 +24,12 @@ One picture goes this way, for each scale:
 
 Originals, as examples (normalised black is -mean/std):
 
-    MXNetSeg --ms  Protocol(scales=(0.75, 1.0, ...), flip=True, long_side=base, window=(crop, crop), stride=2/3,
-                   edge="pad", combine="exp_logits", pad_value=black, align_corners=True, align_corners_image=True)
-    SemSegPaddle   Protocol(scales=(0.5, ...), flip=True, long_side=2048, window=(1024, 1024), stride=1/2,
-                   edge="pad", pad_value=black, align_corners=True)
-    DABNet CamVid  Protocol(resize=(768, 960))
-    ESPNet         Protocol(resize=(512, 1024))
+    MXNetSeg --ms  scales=(0.75, 1.0, ...), flip=True, long_side=base, window=(crop, crop), stride=2/3, edge="pad",
+                   combine="exp_logits", pad_value=black, align_corners=True, align_corners_image=True
+    SemSegPaddle   scales=(0.5, ...), flip=True, long_side=2048, window=(1024, 1024), stride=1/2, edge="pad",
+                   pad_value=black, align_corners=True
+    DABNet CamVid  resize=(768, 960)
+    ESPNet         resize=(512, 1024)
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ _LARGEST_EXPONENT = 80.0  # exp(80) times any sum of windows and scales is still
 
 
 @dataclass(frozen=True)
-class Protocol:
+class EvaluationProtocol:
     """How a picture becomes a label map; every field shows in `eval --json`. Sizes are (height, width) in pixels.
 
     scales: each multiplies the size that resize, long_side and short_side give (the picture's own without them).
@@ -82,6 +83,7 @@ class Protocol:
     align_corners: how logits at the input's size are resized to the picture. (From the head's resolution to the input's
         size they are resized by the backend, as the architecture's spec says.)
     align_corners_image: the same for the picture's resize.
+    batch: how many windows (mirrored ones count) are run at once: faster for more memory, the same but for rounding.
     """
 
     scales: tuple[float, ...] = (1.0,)
@@ -98,6 +100,7 @@ class Protocol:
     combine: Combine = "logits"
     align_corners: bool = False
     align_corners_image: bool = False
+    batch: int = 1
 
     def __post_init__(self) -> None:
         for name in ("scales", "resize", "window", "stride", "pad_value"):
@@ -111,7 +114,7 @@ class Protocol:
                 raise ConfigError(f"protocol.{name} must be two positive sides (height, width), got {size}")
         if self.resize is not None and (self.long_side or self.short_side):
             raise ConfigError("protocol.resize excludes long_side and short_side: give one rule for the size")
-        for name in ("long_side", "short_side", "multiple"):
+        for name in ("long_side", "short_side", "multiple", "batch"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"protocol.{name} must be at least 1, got {getattr(self, name)}")
         for name, choices in (("edge", Edge), ("label_size", LabelSize), ("combine", Combine)):
@@ -180,7 +183,7 @@ class Protocol:
         return (height, width) if self.label_size == "original" else self.input_size(height, width)
 
     def to_dict(self) -> dict[str, Any]:
-        """Every field in plain lists, numbers and strings; `Protocol(**d)` gives the protocol back."""
+        """Every field in plain lists, numbers and strings; `EvaluationProtocol(**d)` gives the protocol back."""
         fields = dataclasses.asdict(self)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
@@ -196,17 +199,16 @@ def windows(height: int, width: int, window: Size, stride: Size, edge: Edge = "f
     return [(row, column) for row in rows for column in columns]
 
 
-def segment(image: Image, protocol: Protocol, logits_fn: LogitsFn, batch_size: int = 1) -> NDArray[np.uint8]:
+def segment(image: Image, protocol: EvaluationProtocol, logits_fn: LogitsFn) -> NDArray[np.uint8]:
     """The label map uint8 [H, W] of a normalised picture [3, H, W], at `protocol.output_size`."""
-    return argmax(merged_scores(image, protocol, logits_fn, batch_size))
+    return argmax(merged_scores(image, protocol, logits_fn))
 
 
-def merged_scores(image: Image, protocol: Protocol, logits_fn: LogitsFn, batch_size: int = 1) -> ScoreMap:
+def merged_scores(image: Image, protocol: EvaluationProtocol, logits_fn: LogitsFn) -> ScoreMap:
     """The merged scores float32 [C, H, W] of a normalised picture [3, H, W], at `protocol.output_size`.
 
-    batch_size: how many windows (and flipped windows) are run at once. With combine="probabilities" the scores sum to
-    1 at every pixel. Raises DataError if the picture is not float32 [3, H, W], SegParityError if the network's logits
-    have another shape than asked for.
+    With combine="probabilities" the scores sum to 1 at every pixel. Raises DataError if the picture is not float32
+    [3, H, W], SegParityError if the network's logits have another shape than asked for.
     """
     if image.ndim != 3 or image.shape[0] != 3 or image.dtype != np.float32:
         raise DataError(f"the picture must be float32 [3, H, W], got {image.dtype} {list(image.shape)}")
@@ -216,7 +218,7 @@ def merged_scores(image: Image, protocol: Protocol, logits_fn: LogitsFn, batch_s
     terms = 0
     for scale in protocol.scales:
         scaled = resize_bilinear(image, protocol.input_size(height, width, scale), protocol.align_corners_image)
-        for term in _terms(scaled, protocol, logits_fn, batch_size):
+        for term in _terms(scaled, protocol, logits_fn):
             terms += 1
             total = _add_resized(total, term, size, protocol)
     assert total is not None
@@ -247,17 +249,17 @@ def argmax(scores: ScoreMap) -> NDArray[np.uint8]:
     return label
 
 
-def _terms(scaled: Image, protocol: Protocol, logits_fn: LogitsFn, batch_size: int) -> Iterator[ScoreMap]:
+def _terms(scaled: Image, protocol: EvaluationProtocol, logits_fn: LogitsFn) -> Iterator[ScoreMap]:
     """What one scale adds to the sum: one score map at the input's size, or two where flips are combined later."""
     if protocol.combine != "probabilities" or not protocol.flip:
-        yield _slide(scaled, protocol, logits_fn, batch_size, flip=protocol.flip)
+        yield _slide(scaled, protocol, logits_fn, flip=protocol.flip)
         return
-    yield _slide(scaled, protocol, logits_fn, batch_size, flip=False)
+    yield _slide(scaled, protocol, logits_fn, flip=False)
     mirrored = np.ascontiguousarray(scaled[:, :, ::-1])
-    yield np.ascontiguousarray(_slide(mirrored, protocol, logits_fn, batch_size, flip=False)[:, :, ::-1])
+    yield np.ascontiguousarray(_slide(mirrored, protocol, logits_fn, flip=False)[:, :, ::-1])
 
 
-def _slide(scaled: Image, protocol: Protocol, logits_fn: LogitsFn, batch_size: int, flip: bool) -> ScoreMap:
+def _slide(scaled: Image, protocol: EvaluationProtocol, logits_fn: LogitsFn, flip: bool) -> ScoreMap:
     """Scores [C, h, w] at the input's size: windows run (flipped too, if asked for) and averaged where they overlap."""
     height, width = scaled.shape[1:]
     if protocol.window is None:
@@ -267,7 +269,7 @@ def _slide(scaled: Image, protocol: Protocol, logits_fn: LogitsFn, batch_size: i
         first = places[0]
         size = protocol.window if protocol.edge == "pad" else (first[0].stop, first[1].stop)
     size = _round_up(size[0], protocol.multiple), _round_up(size[1], protocol.multiple)
-    results = _run(scaled, places, size, protocol, logits_fn, batch_size, flip)
+    results = _run(scaled, places, size, protocol, logits_fn, flip)
     if len(places) == 1:
         return np.ascontiguousarray(next(results))
     total: ScoreMap | None = None
@@ -287,16 +289,15 @@ def _run(
     scaled: Image,
     places: list[Window],
     size: Size,
-    protocol: Protocol,
+    protocol: EvaluationProtocol,
     logits_fn: LogitsFn,
-    batch_size: int,
     flip: bool,
 ) -> Iterator[ScoreMap]:
     """The scores of each window, at the window's size, in order; flips are merged and exp taken here."""
     jobs = [(place, mirror) for place in places for mirror in ((False, True) if flip else (False,))]
     pending: ScoreMap | None = None  # the unflipped logits, until the flipped ones arrive
-    for start in range(0, len(jobs), batch_size):
-        part = jobs[start : start + batch_size]
+    for start in range(0, len(jobs), protocol.batch):
+        part = jobs[start : start + protocol.batch]
         batch = np.empty((len(part), 3, *size), np.float32)
         for target, (place, mirror) in zip(batch, part):
             _cut(scaled, place, mirror, protocol.pad_value, target)
@@ -341,7 +342,7 @@ def _finish(scores: ScoreMap, combine: Combine, flip: bool) -> ScoreMap:
     return scores
 
 
-def _add_resized(total: ScoreMap | None, term: ScoreMap, size: Size, protocol: Protocol) -> ScoreMap:
+def _add_resized(total: ScoreMap | None, term: ScoreMap, size: Size, protocol: EvaluationProtocol) -> ScoreMap:
     """`total` plus the term resized to `size`, in place; the first term becomes the total."""
     if protocol.combine == "probabilities":
         term = _softmax(resize_bilinear(term, size, protocol.align_corners))

@@ -127,16 +127,6 @@ class ConfusionMatrix:
             )
         self.matrix += counts[: self.num_classes]
 
-    def merge(self, other: ConfusionMatrix) -> ConfusionMatrix:
-        """Add another's counts to these (from another process, or part of the data set). Returns self."""
-        if self.matrix.shape != other.matrix.shape or self.ignore_index != other.ignore_index:
-            raise ConfigError(
-                f"cannot merge confusion matrices {list(self.matrix.shape)} (ignore {self.ignore_index}) and "
-                f"{list(other.matrix.shape)} (ignore {other.ignore_index})"
-            )
-        self.matrix += other.matrix
-        return self
-
     def scores(self, absent: Absent = "skip", mean_over: Iterable[int] | None = None) -> Scores:
         """The scores of everything counted so far.
 

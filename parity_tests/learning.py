@@ -19,7 +19,7 @@ from core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from core.config import Config, load_config
 from core.data import Dataset
 from core.data.pipeline import TrainingSamples
-from core.inference import Protocol, segment
+from core.inference import EvaluationProtocol, segment
 from core.losses import LossConfig
 from core.schema import to_plain, update
 from core.training import step_seed
@@ -163,6 +163,6 @@ class Learning:
         size = tuple(request["size"])
         found = {"labels": predictor.labels(x, size), "logits": predictor.logits(x, size)}
         if request.get("protocol"):
-            protocol = update(Protocol(), request["protocol"], "request")
+            protocol = update(EvaluationProtocol(), request["protocol"], "request")
             found["protocol"] = segment(x[0], protocol, predictor.logits)
         return {}, found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ConfigError, DataError, SegParityError
-from core.inference import Protocol, Size, argmax, merged_scores, segment, windows
+from core.inference import EvaluationProtocol, Size, argmax, merged_scores, segment, windows
 from core.losses import interpolation_matrix
 from core.resize import resize_bilinear
 
@@ -53,29 +54,29 @@ def picture(height: int, width: int, seed: int = 0, block: int = 1) -> tuple[np.
 
 
 PIXELWISE = [
-    Protocol(),
-    Protocol(flip=True),
-    Protocol(window=(5, 7)),
-    Protocol(window=(5, 7), stride=(2, 3)),
-    Protocol(window=(5, 7), stride=0.5, edge="pad"),
-    Protocol(window=(64, 7), stride=2 / 3, edge="pad", flip=True),
-    Protocol(window=(64, 64), stride=2 / 3),
-    Protocol(multiple=8),
-    Protocol(multiple=8, window=(5, 7), stride=(4, 4), flip=True),
-    Protocol(window=(6, 6), stride=(5, 4), flip=True, combine="probabilities"),
-    Protocol(window=(6, 6), stride=(5, 4), flip=True, combine="exp_logits", edge="pad"),
-    Protocol(scales=(1.0, 1.0), flip=True, pad_value=(9.0, 9.0, 9.0), multiple=5),
-    Protocol(resize=(13, 17)),
-    Protocol(long_side=17, align_corners=True, align_corners_image=True),
+    EvaluationProtocol(),
+    EvaluationProtocol(flip=True),
+    EvaluationProtocol(window=(5, 7)),
+    EvaluationProtocol(window=(5, 7), stride=(2, 3)),
+    EvaluationProtocol(window=(5, 7), stride=0.5, edge="pad"),
+    EvaluationProtocol(window=(64, 7), stride=2 / 3, edge="pad", flip=True),
+    EvaluationProtocol(window=(64, 64), stride=2 / 3),
+    EvaluationProtocol(multiple=8),
+    EvaluationProtocol(multiple=8, window=(5, 7), stride=(4, 4), flip=True),
+    EvaluationProtocol(window=(6, 6), stride=(5, 4), flip=True, combine="probabilities"),
+    EvaluationProtocol(window=(6, 6), stride=(5, 4), flip=True, combine="exp_logits", edge="pad"),
+    EvaluationProtocol(scales=(1.0, 1.0), flip=True, pad_value=(9.0, 9.0, 9.0), multiple=5),
+    EvaluationProtocol(resize=(13, 17)),
+    EvaluationProtocol(long_side=17, align_corners=True, align_corners_image=True),
 ]
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
 @pytest.mark.parametrize("protocol", PIXELWISE, ids=str)
-def test_a_pixelwise_network_gives_the_known_map(protocol: Protocol, batch_size: int) -> None:
+def test_a_pixelwise_network_gives_the_known_map(protocol: EvaluationProtocol, batch_size: int) -> None:
     image, label = picture(13, 17)
     before = image.copy()
-    result = segment(image, protocol, ColourNetwork(), batch_size)
+    result = segment(image, replace(protocol, batch=batch_size), ColourNetwork())
     assert result.dtype == np.uint8
     np.testing.assert_array_equal(result, label)
     np.testing.assert_array_equal(image, before)  # the picture is left alone
@@ -85,7 +86,7 @@ def test_a_pixelwise_network_gives_the_known_map(protocol: Protocol, batch_size:
 @pytest.mark.parametrize("combine", ["logits", "probabilities", "exp_logits"])
 def test_scales_give_the_known_map_away_from_edges(combine: Any, align: bool) -> None:
     image, label = picture(64, 96, block=16)
-    protocol = Protocol(
+    protocol = EvaluationProtocol(
         scales=(0.5, 1.0, 1.75),
         flip=True,
         window=(48, 48),
@@ -94,7 +95,7 @@ def test_scales_give_the_known_map_away_from_edges(combine: Any, align: bool) ->
         align_corners=align,
         align_corners_image=align,
     )
-    result = segment(image, protocol, ColourNetwork(), batch_size=4)
+    result = segment(image, replace(protocol, batch=4), ColourNetwork())
     inside = cv2.erode((cv2.Laplacian(label.astype(np.float32), cv2.CV_32F) == 0).astype(np.uint8), np.ones((5, 5)))
     assert inside.mean() > 0.3
     np.testing.assert_array_equal(result[inside == 1], label[inside == 1])
@@ -102,19 +103,19 @@ def test_scales_give_the_known_map_away_from_edges(combine: Any, align: bool) ->
 
 def test_window_as_large_as_the_picture_is_the_whole_picture() -> None:
     image, _ = picture(12, 20)
-    whole = merged_scores(image, Protocol(), ColourNetwork())
+    whole = merged_scores(image, EvaluationProtocol(), ColourNetwork())
     for edge in ("flush", "pad"):
-        windowed = merged_scores(image, Protocol(window=(12, 20), stride=0.5, edge=edge), ColourNetwork())  # type: ignore[arg-type]
+        windowed = merged_scores(image, EvaluationProtocol(window=(12, 20), stride=0.5, edge=edge), ColourNetwork())  # type: ignore[arg-type]
         np.testing.assert_array_equal(windowed, whole)
 
 
 def test_overlaps_are_averaged() -> None:
     image = np.zeros((3, 4, 10), np.float32)
-    scores = merged_scores(image, Protocol(window=(4, 6), stride=(4, 3)), PlaceNetwork())[0]
+    scores = merged_scores(image, EvaluationProtocol(window=(4, 6), stride=(4, 3)), PlaceNetwork())[0]
     # Windows at columns 0..5, 3..8 and, moved back to the edge, 4..9; each sees its own columns 0..5.
     expected = [0, 1, 2, (3 + 0) / 2, (4 + 1 + 0) / 3, (5 + 2 + 1) / 3, (3 + 2) / 2, (4 + 3) / 2, (5 + 4) / 2, 5]
     np.testing.assert_allclose(scores, np.tile(expected, (4, 1)), rtol=1e-6)
-    padded = merged_scores(image, Protocol(window=(4, 6), stride=(4, 3), edge="pad"), PlaceNetwork())[0]
+    padded = merged_scores(image, EvaluationProtocol(window=(4, 6), stride=(4, 3), edge="pad"), PlaceNetwork())[0]
     # Windows at 0..5, 3..8 and 6..9 with two columns of padding.
     expected = [0, 1, 2, 1.5, 2.5, 3.5, (3 + 0) / 2, (4 + 1) / 2, (5 + 2) / 2, 3]
     np.testing.assert_allclose(padded, np.tile(expected, (4, 1)), rtol=1e-6)
@@ -122,13 +123,13 @@ def test_overlaps_are_averaged() -> None:
 
 def test_flips_are_averaged_after_padding() -> None:
     image = np.zeros((3, 2, 5), np.float32)
-    scores = merged_scores(image, Protocol(flip=True, multiple=8), PlaceNetwork())[0]
+    scores = merged_scores(image, EvaluationProtocol(flip=True, multiple=8), PlaceNetwork())[0]
     np.testing.assert_array_equal(scores, np.full((2, 5), 3.5))  # (c + (7 - c)) / 2: mirrored at the padded width
 
 
 def test_exp_logits_sums_the_exponentials_of_window_and_mirror() -> None:
     image = np.zeros((3, 1, 4), np.float32)
-    protocol = Protocol(scales=(1.0, 1.0), flip=True, window=(1, 3), stride=(1, 1), combine="exp_logits")
+    protocol = EvaluationProtocol(scales=(1.0, 1.0), flip=True, window=(1, 3), stride=(1, 1), combine="exp_logits")
     scores = merged_scores(image, protocol, lambda batch, size: batch[:, 1:2] + PlaceNetwork()(batch, size))[0]
     np.testing.assert_allclose(scores, np.full((1, 4), 2 * math.exp(2)), rtol=1e-6)
     large = merged_scores(image, protocol, lambda batch, size: np.full((len(batch), 2, *size), 1e4, np.float32))
@@ -137,7 +138,7 @@ def test_exp_logits_sums_the_exponentials_of_window_and_mirror() -> None:
 
 def test_probabilities_are_the_mean_of_softmaxes() -> None:
     image, _ = picture(6, 6)
-    protocol = Protocol(flip=True, combine="probabilities")
+    protocol = EvaluationProtocol(flip=True, combine="probabilities")
 
     def network(batch: np.ndarray, size: Size) -> np.ndarray:
         return ColourNetwork()(batch, size) * np.linspace(0.1, 1, size[1], dtype=np.float32)  # not symmetric
@@ -160,7 +161,7 @@ def test_scores_of_scales_are_averaged_at_the_pictures_size() -> None:
         sizes.append(size)
         return np.full((1, 1, *size), size[1], np.float32)
 
-    scores = merged_scores(image, Protocol(scales=(0.5, 1.0, 2.0)), network)
+    scores = merged_scores(image, EvaluationProtocol(scales=(0.5, 1.0, 2.0)), network)
     assert sizes == [(2, 4), (4, 8), (8, 16)]
     np.testing.assert_allclose(scores, np.full((1, 4, 8), (4 + 8 + 16) / 3), rtol=1e-6)
 
@@ -169,7 +170,11 @@ def test_padding_and_batches_reach_the_network() -> None:
     image, _ = picture(5, 9)
     network = ColourNetwork()
     black = (-2.0, -1.5, -1.0)
-    segment(image, Protocol(window=(4, 4), edge="pad", multiple=3, pad_value=black, flip=True), network, batch_size=5)
+    segment(
+        image,
+        EvaluationProtocol(window=(4, 4), edge="pad", multiple=3, pad_value=black, flip=True, batch=5),
+        network,
+    )
     assert [batch.shape for batch in network.batches] == [(5, 3, 6, 6), (5, 3, 6, 6), (2, 3, 6, 6)]
     inputs = np.concatenate(network.batches)
     np.testing.assert_array_equal(inputs[0, :, :4, :4], image[:, :4, :4])
@@ -183,29 +188,29 @@ def test_padding_and_batches_reach_the_network() -> None:
 
 def test_label_size_input_scores_at_the_networks_size() -> None:
     image, _ = picture(6, 10)
-    protocol = Protocol(resize=(3, 5), label_size="input")
+    protocol = EvaluationProtocol(resize=(3, 5), label_size="input")
     assert protocol.output_size(6, 10) == (3, 5)
     assert segment(image, protocol, ColourNetwork()).shape == (3, 5)
-    assert segment(image, Protocol(resize=(3, 5)), ColourNetwork()).shape == (6, 10)
+    assert segment(image, EvaluationProtocol(resize=(3, 5)), ColourNetwork()).shape == (6, 10)
 
 
 @pytest.mark.parametrize(
     ("protocol", "scale", "picture_size", "expected"),
     [
-        (Protocol(), 1.0, (1024, 2048), (1024, 2048)),
-        (Protocol(), 0.75, (375, 500), (281, 375)),
-        (Protocol(resize=(768, 960)), 1.0, (720, 960), (768, 960)),
-        (Protocol(resize=(768, 960)), 0.5, (720, 960), (384, 480)),
-        (Protocol(long_side=2048), 1.25, (1024, 2048), (1280, 2560)),
-        (Protocol(long_side=520), 0.75, (375, 500), (293, 390)),  # 292.5 rounds up
-        (Protocol(long_side=520), 1.0, (500, 375), (520, 390)),
-        (Protocol(long_side=521), 0.5, (500, 375), (261, 196)),  # ceil(260.5)
-        (Protocol(short_side=512), 1.0, (480, 640), (512, 683)),
-        (Protocol(long_side=2048, short_side=512), 1.0, (480, 640), (512, 683)),
-        (Protocol(long_side=2048, short_side=512), 1.0, (300, 2400), (256, 2048)),
+        (EvaluationProtocol(), 1.0, (1024, 2048), (1024, 2048)),
+        (EvaluationProtocol(), 0.75, (375, 500), (281, 375)),
+        (EvaluationProtocol(resize=(768, 960)), 1.0, (720, 960), (768, 960)),
+        (EvaluationProtocol(resize=(768, 960)), 0.5, (720, 960), (384, 480)),
+        (EvaluationProtocol(long_side=2048), 1.25, (1024, 2048), (1280, 2560)),
+        (EvaluationProtocol(long_side=520), 0.75, (375, 500), (293, 390)),  # 292.5 rounds up
+        (EvaluationProtocol(long_side=520), 1.0, (500, 375), (520, 390)),
+        (EvaluationProtocol(long_side=521), 0.5, (500, 375), (261, 196)),  # ceil(260.5)
+        (EvaluationProtocol(short_side=512), 1.0, (480, 640), (512, 683)),
+        (EvaluationProtocol(long_side=2048, short_side=512), 1.0, (480, 640), (512, 683)),
+        (EvaluationProtocol(long_side=2048, short_side=512), 1.0, (300, 2400), (256, 2048)),
     ],
 )
-def test_input_sizes(protocol: Protocol, scale: float, picture_size: Size, expected: Size) -> None:
+def test_input_sizes(protocol: EvaluationProtocol, scale: float, picture_size: Size, expected: Size) -> None:
     assert protocol.input_size(*picture_size, scale) == expected
 
 
@@ -269,26 +274,28 @@ def test_resize_equals_the_interpolation_matrices(target: Size, align_corners: b
 
 
 def test_protocol_survives_json() -> None:
-    protocol = Protocol(scales=(0.5, 1.0), long_side=2048, window=(1024, 1024), stride=0.5, flip=True, edge="pad")
+    protocol = EvaluationProtocol(
+        scales=(0.5, 1.0), long_side=2048, window=(1024, 1024), stride=0.5, flip=True, edge="pad"
+    )
     plain = json.loads(json.dumps(protocol.to_dict()))
     assert plain["window"] == [1024, 1024]
     assert plain["combine"] == "logits"
-    assert Protocol(**plain) == protocol
-    assert hash(Protocol(**plain)) == hash(protocol)
+    assert EvaluationProtocol(**plain) == protocol
+    assert hash(EvaluationProtocol(**plain)) == hash(protocol)
 
 
 def test_only_a_single_run_of_the_whole_picture_is_plain() -> None:
-    assert Protocol().is_plain
-    assert Protocol(combine="probabilities", align_corners=True).is_plain
+    assert EvaluationProtocol().is_plain
+    assert EvaluationProtocol(combine="probabilities", align_corners=True).is_plain
     for protocol in (
-        Protocol(scales=(1.0, 2.0)),
-        Protocol(scales=(0.5,)),
-        Protocol(flip=True),
-        Protocol(window=(8, 8)),
-        Protocol(resize=(8, 8)),
-        Protocol(long_side=8),
-        Protocol(short_side=8),
-        Protocol(multiple=32),
+        EvaluationProtocol(scales=(1.0, 2.0)),
+        EvaluationProtocol(scales=(0.5,)),
+        EvaluationProtocol(flip=True),
+        EvaluationProtocol(window=(8, 8)),
+        EvaluationProtocol(resize=(8, 8)),
+        EvaluationProtocol(long_side=8),
+        EvaluationProtocol(short_side=8),
+        EvaluationProtocol(multiple=32),
     ):
         assert not protocol.is_plain
 
@@ -314,14 +321,14 @@ def test_only_a_single_run_of_the_whole_picture_is_plain() -> None:
 )
 def test_bad_protocols_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Protocol(**changes)
+        EvaluationProtocol(**changes)
 
 
 def test_bad_pictures_and_networks_are_refused() -> None:
     image, _ = picture(6, 6)
     with pytest.raises(DataError, match="float64"):
-        segment(image.astype(np.float64), Protocol(), ColourNetwork())  # type: ignore[arg-type]
+        segment(image.astype(np.float64), EvaluationProtocol(), ColourNetwork())  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"\[6, 6\]"):
-        segment(image[0], Protocol(), ColourNetwork())
+        segment(image[0], EvaluationProtocol(), ColourNetwork())
     with pytest.raises(SegParityError, match=r"\[1, classes, 6, 6\]"):
-        segment(image, Protocol(), lambda batch, size: batch[:, :, ::2, ::2])
+        segment(image, EvaluationProtocol(), lambda batch, size: batch[:, :, ::2, ::2])

@@ -107,16 +107,15 @@ def test_void_outputs_are_misses_and_nobodys_false_positives() -> None:
     assert confusion.scores().pixel_accuracy == 0.5
 
 
-def test_batches_pieces_and_merging_agree() -> None:
+def test_batches_and_pieces_agree() -> None:
     rng = np.random.default_rng(0)
     label = rng.integers(0, 4, (3, 10, 12), dtype=np.uint8)
     prediction = rng.integers(0, 4, (3, 10, 12))
-    whole, first, second = ConfusionMatrix(4), ConfusionMatrix(4), ConfusionMatrix(4)
+    whole, pieces = ConfusionMatrix(4), ConfusionMatrix(4)
     whole.update(label, prediction)
-    first.update(label[0], prediction[0])
-    second.update(label[1:].astype(np.int64), prediction[1:])
-    assert first.merge(second) is first
-    np.testing.assert_array_equal(first.matrix, whole.matrix)
+    pieces.update(label[0], prediction[0])
+    pieces.update(label[1:].astype(np.int64), prediction[1:])
+    np.testing.assert_array_equal(pieces.matrix, whole.matrix)
     strided = ConfusionMatrix(4)
     strided.update(label[:, ::-2, ::3], prediction.astype(np.uint8)[:, ::-2, ::3])
     np.testing.assert_array_equal(
@@ -166,8 +165,6 @@ def test_bad_settings_are_refused() -> None:
         ConfusionMatrix(300)
     with pytest.raises(ConfigError, match="ignore_index"):
         ConfusionMatrix(19, ignore_index=3)
-    with pytest.raises(ConfigError, match="merge"):
-        ConfusionMatrix(3).merge(ConfusionMatrix(4))
     with pytest.raises(ConfigError, match="absent"):
         ConfusionMatrix(3).scores(absent="nan")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="mean_over"):

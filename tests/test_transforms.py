@@ -193,7 +193,7 @@ FULL = {"brightness": 0.125, "contrast": 0.5, "saturation": 0.5, "hue": 0.1, "bl
 def test_nothing_depends_on_the_number_of_threads():
     image, label = _picture(360, 480), _labels(360, 480)
     transform = TrainTransform(crop=(256, 256), jitter_probability=1.0, **FULL)
-    evaluation = EvalTransform(resize=(301, 417), resize_float=True)
+    evaluation = EvalTransform()
     threads = cv2.getNumThreads()
     results = []
     try:
@@ -220,22 +220,7 @@ def test_eval_transform():
     np.testing.assert_array_equal(out, NORMALIZATIONS["imagenet"](image))
     np.testing.assert_array_equal(same, label)
     assert same.dtype == np.int64
-    out, same = EvalTransform(resize=(30, 40))(image, label)
-    assert (out.shape, same.shape) == ((3, 30, 40), (60, 80))
-    out, small = EvalTransform(resize=(30, 40), resize_labels=True)(image, label)
-    np.testing.assert_array_equal(small, resize_label(label, (30, 40)))
     assert EvalTransform()(image)[1] is None
-
-
-def test_float_resize_equals_resizing_the_normalised_picture():
-    """ESPNet normalises before it resizes."""
-    image = _picture(64, 96)
-    out, _ = EvalTransform(resize=(37, 51), resize_float=True, normalize="espnet_cityscapes")(image)
-    planes = NORMALIZATIONS["espnet_cityscapes"](image)
-    expected = np.stack([cv2.resize(plane, (51, 37), interpolation=cv2.INTER_LINEAR) for plane in planes])
-    np.testing.assert_allclose(out, expected, atol=1e-6)
-    rounded, _ = EvalTransform(resize=(37, 51), normalize="espnet_cityscapes")(image)
-    assert np.abs(rounded - expected).max() > 1e-5
 
 
 def test_pad_image_keeps_what_fits():

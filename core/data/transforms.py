@@ -299,35 +299,17 @@ class TrainTransform:
 
 
 class EvalTransform:
-    """Resize (if asked) and normalise. The label keeps its size unless `resize_labels`: metrics count original pixels.
+    """Normalises. Sizes are the evaluation protocol's business; the label keeps its own: metrics count its pixels.
 
     Args:
-        resize: bring the picture to this height and width.
-        resize_labels: bring the label map there too (nearest pixel), for protocols that measure at the network's size.
-        resize_float: interpolate in float32 instead of uint8, so that nothing is rounded in between; this equals an
-            original that normalises first and resizes then (ESPNet on Cityscapes).
         normalize: a key of `NORMALIZATIONS`, or a `Normalize`.
     """
 
-    def __init__(
-        self,
-        resize: Size | None = None,
-        resize_labels: bool = False,
-        resize_float: bool = False,
-        normalize: str | Normalize = "imagenet",
-    ) -> None:
-        _check_size("resize", resize)
-        self.resize = resize
-        self.resize_labels = resize_labels
-        self.resize_float = resize_float
+    def __init__(self, normalize: str | Normalize = "imagenet") -> None:
         self.normalize = find_normalization(normalize)
 
     def __call__(self, image: np.ndarray, label: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray | None]:
-        """uint8 [h, w, 3] and uint8 [h, w] (or None) -> float32 [3, H, W] and int64 label (or None)."""
-        if self.resize is not None:
-            image = resize_image(image.astype(np.float32) if self.resize_float else image, self.resize)
-            if label is not None and self.resize_labels:
-                label = resize_label(label, self.resize)
+        """uint8 [h, w, 3] and uint8 [h, w] (or None) -> float32 [3, h, w] and int64 label (or None)."""
         return self.normalize(image), None if label is None else label.astype(np.int64)
 
 
