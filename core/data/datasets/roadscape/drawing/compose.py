@@ -5,16 +5,16 @@ Everything random is drawn here, in metres and before anything is painted, so th
 
 import numpy as np
 
-from core.data.drawing.buildings import Building
-from core.data.drawing.dice import Dice
-from core.data.drawing.ground import Ground
-from core.data.drawing.noise import TILE
-from core.data.drawing.people import Person
-from core.data.drawing.scene import Scene, Thing
-from core.data.drawing.sky import Sky
-from core.data.drawing.street import Bin, Fence, Post, Tree
-from core.data.drawing.vehicles import Vehicle, model
-from core.data.drawing.weather import draw_light
+from core.data.datasets.roadscape.drawing.buildings import Building
+from core.data.datasets.roadscape.drawing.dice import Dice
+from core.data.datasets.roadscape.drawing.ground import Ground
+from core.data.datasets.roadscape.drawing.noise import TILE
+from core.data.datasets.roadscape.drawing.people import Person
+from core.data.datasets.roadscape.drawing.scene import Scene, Thing
+from core.data.datasets.roadscape.drawing.sky import Sky
+from core.data.datasets.roadscape.drawing.street import Bin, Fence, Post, Tree
+from core.data.datasets.roadscape.drawing.vehicles import Vehicle, model
+from core.data.datasets.roadscape.drawing.weather import draw_light
 
 _FAR = 130.0  # metres; where the street ends in the haze
 _WALLS = (

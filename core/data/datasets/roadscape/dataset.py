@@ -11,7 +11,7 @@ import numpy as np
 
 from core.data.datasets.base import Dataset, Sample
 from core.data.datasets.camvid import CLASSES, PALETTE
-from core.data.drawing.compose import compose
+from core.data.datasets.roadscape.drawing.compose import compose
 from core.errors import DataError
 
 _CACHE_LIMIT = 512 * 2**20  # bytes

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.data.drawing.canvas import Canvas
-from core.data.drawing.noise import TILE, clouds, grain
-from core.data.drawing.scene_classes import PAVEMENT, ROAD, TREE
+from core.data.datasets.roadscape.drawing.canvas import Canvas
+from core.data.datasets.roadscape.drawing.noise import TILE, clouds, grain
+from core.data.datasets.roadscape.drawing.scene_classes import PAVEMENT, ROAD, TREE
 
 UP = np.array([0.0, 1.0, 0.0])
 

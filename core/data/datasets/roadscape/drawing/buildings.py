@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from core.data.drawing.canvas import NEAR, Canvas, Color
-from core.data.drawing.scene_classes import BUILDING
+from core.data.datasets.roadscape.drawing.canvas import NEAR, Canvas, Color
+from core.data.datasets.roadscape.drawing.scene_classes import BUILDING
 
 AHEAD = np.array([0.0, 0.0, -1.0])  # the normal of a wall that faces the camera
 _DEPTH = 14.0  # metres from the facade to the back

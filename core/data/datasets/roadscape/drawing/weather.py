@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from core.data.drawing.canvas import Light
-from core.data.drawing.dice import Dice
+from core.data.datasets.roadscape.drawing.canvas import Light
+from core.data.datasets.roadscape.drawing.dice import Dice
 
 
 def draw_light(dice: Dice) -> Light:

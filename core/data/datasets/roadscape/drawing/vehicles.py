@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from core.data.drawing.canvas import NEAR, Canvas, Color
-from core.data.drawing.scene_classes import CAR, VOID
+from core.data.datasets.roadscape.drawing.canvas import NEAR, Canvas, Color
+from core.data.datasets.roadscape.drawing.scene_classes import CAR, VOID
 
 GLASS, BODY, DARK, RIM, TAIL, HEAD, PLATE, TRIM = range(8)
 

@@ -6,8 +6,8 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from core.data.drawing.canvas import Canvas, Color
-from core.data.drawing.scene_classes import BICYCLIST, PEDESTRIAN, VOID
+from core.data.datasets.roadscape.drawing.canvas import Canvas, Color
+from core.data.datasets.roadscape.drawing.scene_classes import BICYCLIST, PEDESTRIAN, VOID
 
 _TOWARDS = np.array([0.0, 0.35, -0.94])
 _ROUND = np.linspace(0, 2 * np.pi, 13)[:-1]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.data.drawing.canvas import NEAR, Canvas, Color
-from core.data.drawing.scene_classes import FENCE, POLE, SIGN, TREE, VOID
+from core.data.datasets.roadscape.drawing.canvas import NEAR, Canvas, Color
+from core.data.datasets.roadscape.drawing.scene_classes import FENCE, POLE, SIGN, TREE, VOID
 
 _TOWARDS = np.array([0.0, 0.0, -1.0])
 _UPWARDS = np.array([0.0, 0.8, -0.6])

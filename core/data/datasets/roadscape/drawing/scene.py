@@ -6,11 +6,11 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from core.data.drawing.canvas import Camera, Canvas, Light
-from core.data.drawing.ground import Ground
-from core.data.drawing.noise import TILE, grain
-from core.data.drawing.scene_classes import VOID
-from core.data.drawing.sky import Sky
+from core.data.datasets.roadscape.drawing.canvas import Camera, Canvas, Light
+from core.data.datasets.roadscape.drawing.ground import Ground
+from core.data.datasets.roadscape.drawing.noise import TILE, grain
+from core.data.datasets.roadscape.drawing.scene_classes import VOID
+from core.data.datasets.roadscape.drawing.sky import Sky
 
 
 class Thing(Protocol):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from core.data.drawing.canvas import Canvas
-from core.data.drawing.noise import TILE, clouds
-from core.data.drawing.scene_classes import BUILDING, SKY, TREE
+from core.data.datasets.roadscape.drawing.canvas import Canvas
+from core.data.datasets.roadscape.drawing.noise import TILE, clouds
+from core.data.datasets.roadscape.drawing.scene_classes import BUILDING, SKY, TREE
 
 
 @dataclass(frozen=True)
