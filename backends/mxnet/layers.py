@@ -166,6 +166,17 @@ def dropout(spec: DropoutSpec) -> HybridBlock:
     return nn.Dropout(spec.p, axes=(2, 3) if spec.unit == "channel" else ())
 
 
+def concat(F: ModuleType, *maps: Tensor) -> Tensor:
+    """[N, C1, ...], [N, C2, ...], ... to [N, C1 + C2 + ..., ...]. Networks use this, never `F.concat`.
+
+    MXNet hands float32 arrays of two and four axes to oneDNN, whose backward pass takes slices of the gradient as it
+    lies in memory. A convolution leaves it in blocks of 16 or 8 channels; a slice that begins or ends within a block
+    ends the process (SIGFPE) or raises "could not construct a sub-memory". A further axis keeps every array plain.
+    """
+    plain = [F.expand_dims(x, axis=2) for x in maps]
+    return F.squeeze(F.concat(*plain, dim=1), axis=2)
+
+
 def multiply_sides(F: ModuleType, x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """[N, C, h, w] to [N, C, H, W] by the matrices `rows` [H, h] and `columns` [W, w]."""
     x = F.transpose(x, (2, 0, 1, 3))  # [h, N, C, w]: the transpositions are of the smaller maps
@@ -250,4 +261,4 @@ class PyramidPooling(HybridBlock):
             resize(F, branch(pool(F, x, bins)), x, self.spec.align_corners)
             for branch, bins in zip(self.branches, self.spec.bins)
         ]
-        return F.concat(*([x, *pooled] if self.spec.input_first else [*pooled, x]), dim=1)
+        return concat(F, *([x, *pooled] if self.spec.input_first else [*pooled, x]))

@@ -7,7 +7,7 @@ from types import ModuleType
 from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
-from backends.mxnet.layers import GELU, Tensor, dropout, interpolation_matrix, multiply_sides
+from backends.mxnet.layers import GELU, Tensor, concat, dropout, interpolation_matrix, multiply_sides
 from core.arch.backbones.vit import CUBIC, ViTSpec
 
 
@@ -126,7 +126,7 @@ class ViT(HybridBlock):
         used = self.spec.class_token == "used"
         if used:
             token = cls_token + F.slice_axis(pos_embed, axis=1, begin=0, end=1)
-            x = F.concat(F.broadcast_like(token, x, lhs_axes=(0,), rhs_axes=(0,)), x, dim=1)
+            x = concat(F, F.broadcast_like(token, x, lhs_axes=(0,), rhs_axes=(0,)), x)
         features = []
         for number, block in enumerate(self.blocks, start=1):
             x = block(x)

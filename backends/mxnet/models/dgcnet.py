@@ -12,7 +12,7 @@ from mxnet.gluon import HybridBlock, nn
 
 from backends.mxnet.backbones.resnet import STAGES, ResNet
 from backends.mxnet.heads import FCNHead
-from backends.mxnet.layers import ConvNorm1d, ConvNormAct, Network, Tensor, resize
+from backends.mxnet.layers import ConvNorm1d, ConvNormAct, Network, Tensor, concat, resize
 from core.arch.families.dgcnet import DGCNetSpec, DualGCNSpec
 
 
@@ -82,7 +82,7 @@ class DualGCN(HybridBlock):
         self.merge = ConvNormAct(2 * spec.width, spec.width, 1, spec.norm, act="none")
 
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
-        return self.merge(F.concat(self.coordinate(x), self.feature(x), dim=1))
+        return self.merge(concat(F, self.coordinate(x), self.feature(x)))
 
 
 class DGCNet(Network):
@@ -110,5 +110,5 @@ class DGCNet(Network):
         features = dict(zip(STAGES, self.backbone(x)))
         x = features["layer4"]
         graph = self.refine(self.dual(self.reduce(x)))
-        logits = self.head(F.concat(x, graph, dim=1))
+        logits = self.head(concat(F, x, graph))
         return logits, *[head(features[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]

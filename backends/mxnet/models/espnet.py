@@ -10,7 +10,7 @@ from types import ModuleType
 
 from mxnet.gluon import HybridBlock, nn
 
-from backends.mxnet.layers import BatchNorm, ConvNormAct, Network, NormAct, PReLU, Tensor
+from backends.mxnet.layers import BatchNorm, ConvNormAct, Network, NormAct, PReLU, Tensor, concat
 from core.arch.families.espnet import ESPNetSpec
 
 
@@ -59,7 +59,7 @@ class ESPModule(HybridBlock):
         merged = [first, rest[0]]
         for branch in rest[1:]:
             merged.append(merged[-1] + branch)
-        y = F.concat(*merged, dim=1)
+        y = concat(F, *merged)
         return self.act(self.bn(x + y if self.residual else y))
 
 
@@ -85,11 +85,11 @@ class Encoder(HybridBlock):
         half = _halve(F, x)
         quarter = _halve(F, half)
         level1 = self.level1(x)  # 1/2
-        level1_image = self.norm1(F.concat(level1, half, dim=1))
+        level1_image = self.norm1(concat(F, level1, half))
         down = self.level2_down(level1_image)  # 1/4
-        level2 = self.norm2(F.concat(self.level2(down), down, quarter, dim=1))
+        level2 = self.norm2(concat(F, self.level2(down), down, quarter))
         down = self.level3_down(level2)  # 1/8
-        level3 = self.norm3(F.concat(down, self.level3(down), dim=1))
+        level3 = self.norm3(concat(F, down, self.level3(down)))
         return level1, level1_image, level2, self.classifier(level3)
 
 
@@ -111,9 +111,9 @@ class Decoder(HybridBlock):
 
     def hybrid_forward(self, F: ModuleType, skip: Tensor, level2: Tensor, scores: Tensor) -> Tensor:
         up = self.up3(self.norm3(scores))  # 1/4
-        up = self.merge2(self.norm2(F.concat(self.project2(level2), up, dim=1)))
+        up = self.merge2(self.norm2(concat(F, self.project2(level2), up)))
         up = self.norm1(self.up2(up))  # 1/2
-        return self.classifier(self.merge1(F.concat(up, skip, dim=1)))
+        return self.classifier(self.merge1(concat(F, up, skip)))
 
 
 class ESPNet(Network):

@@ -11,7 +11,7 @@ from mxnet.gluon import HybridBlock, nn
 
 from backends.mxnet.backbones.vit import ViT
 from backends.mxnet.heads import FCNHead
-from backends.mxnet.layers import ConvNormAct, Network, Tensor, enlarge
+from backends.mxnet.layers import ConvNormAct, Network, Tensor, concat, enlarge
 from core.arch.families.setr import SETRSpec
 
 
@@ -72,7 +72,7 @@ class MLAHead(HybridBlock):
 
     def hybrid_forward(self, F: ModuleType, *neck: Tensor) -> Tensor:
         maps = [enlarge(F, level(x), self.upsample, self.align_corners) for level, x in zip(self.levels, neck)]
-        return self.classifier(F.concat(*maps, dim=1))
+        return self.classifier(concat(F, *maps))
 
 
 class SETR(Network):
