@@ -19,6 +19,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from backends.jobs.door import load_backend
 from benchmarks import backends
 from benchmarks.cases import FRAMEWORKS, NUM_CLASSES, Candidate, Case, find_candidate, find_case
 
@@ -52,8 +53,8 @@ def turn(step: Callable[[], None], seconds: float, least: int = 1) -> list[float
 def prepare(candidate: Candidate, case: Case) -> Callable[[], tuple[Callable[[], None], int]]:
     """Imports framework and package; what is returned builds the network."""
     if candidate.module.startswith("backends."):
-        types = backends.import_backend(candidate.framework)
-        return lambda: backends.build(candidate.build, case, types)
+        backend = load_backend(candidate.framework)
+        return lambda: backends.build(candidate.build, case, backend)
     peers = importlib.import_module(candidate.module)
     peers.import_package(candidate.build)
     rng = np.random.default_rng(0)

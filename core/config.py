@@ -17,7 +17,7 @@ from core.arch import Spec, build
 from core.data import Dataset, open_dataset
 from core.data.transforms import EvalTransform, Normalize, TrainTransform, find_normalization
 from core.errors import ConfigError, DataError
-from core.inference import EvaluationProtocol
+from core.evaluation.protocol import EvaluationProtocol
 from core.losses import LossConfig
 from core.optim import OptimizerConfig
 from core.schedule import Schedule

@@ -7,69 +7,28 @@ each iteration, and a checkpoint holds weights, batch-norm statistics and the op
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-import platform
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from core.arch import Spec
-from core.checkpoint import Checkpoint, RunDirectory, load_checkpoint, save_checkpoint
-from core.config import Config, dump_config, load_config
+from core.backend import Learner
+from core.checkpoint import Checkpoint, RunDirectory, save_checkpoint
+from core.config import Config, dump_config
 from core.data import Dataset
 from core.data.datasets.images import colorize
 from core.data.pipeline import TrainingSamples
-from core.errors import CheckpointError, ConfigError, TrainingError
-from core.evaluation import Evaluation, Predictor, evaluate
-from core.initialize import initial_state
+from core.errors import TrainingError
+from core.evaluation.scoring import Evaluation, evaluate
 from core.schema import to_plain
 from core.tracking import Tracker
 from core.visualize import side_by_side, write_png
-from weights_convert import load_weights
-
-Batch = tuple[np.ndarray, np.ndarray]  # images float32 [N, 3, H, W], labels int64 [N, H, W]
-
-
-class Learner(Protocol):
-    """A network with its loss and optimizer, of any framework."""
-
-    backend: ClassVar[str]
-
-    def __init__(self, spec: Spec, config: Config, device: str) -> None: ...
-
-    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Weights and batch-norm statistics by canonical name."""
-
-    def get_state(self) -> dict[str, np.ndarray]: ...
-
-    def set_optimizer_state(self, state: Mapping[str, np.ndarray], steps: int) -> None:
-        """The optimizer's tensors by `<slot>.<canonical name>`, and the number of steps done."""
-
-    def get_optimizer_state(self) -> dict[str, np.ndarray]: ...
-
-    def load_batches(self, samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
-        """Batches of `batch_size` consecutive samples, through the framework's own loader."""
-
-    def backward(self, parts: Sequence[Batch], divisor: float, seed: int) -> list[float]:
-        """The gradients of the whole batch, given in parts; each head's loss, main head first. Sets the random seed."""
-
-    def update(self, lr: float) -> None:
-        """One optimizer step (with gradient clipping, if configured)."""
-
-    def wait(self) -> None:
-        """Returns when all that was asked for is done: frameworks queue work, MXNet even on a processor."""
-
-    def predictor(self) -> Predictor:
-        """The network as it is now, in inference mode."""
 
 
 @dataclass
@@ -112,82 +71,6 @@ class Run:
 def step_seed(seed: int, iteration: int) -> int:
     """The seed of the framework's random numbers (dropout) in one iteration, below 2**31."""
     return int(np.random.SeedSequence([seed, iteration]).generate_state(1)[0] >> 1)
-
-
-def training_job(arguments: argparse.Namespace, learner_type: Callable[..., Learner]) -> None:
-    """The `train` command."""
-    config, directory = _config_and_directory(arguments, learner_type.backend)  # type: ignore[attr-defined]
-    train_set, val_set = config.open_dataset(config.data.train), config.open_dataset(config.data.val)
-    spec = config.spec(train_set.num_classes)
-    _check(config, spec, train_set)
-    learner = learner_type(spec, config, arguments.device)
-    run = Run(config, spec, learner, directory, train_set, val_set)
-    if arguments.resume:
-        _resume(run)
-        directory.add_environment(environment(learner.backend))
-    else:
-        directory.create(dump_config(config), environment(learner.backend), overwrite=arguments.overwrite)
-        _start(run, arguments)
-    print(dump_config(config), end="")
-    train(run)
-
-
-def _config_and_directory(arguments: argparse.Namespace, backend: str) -> tuple[Config, RunDirectory]:
-    name = arguments.cfg.stem if arguments.cfg is not None else "run"
-    directory = RunDirectory(arguments.run or Path("runs") / f"{name}-{backend}")
-    if not arguments.resume:
-        return load_config(arguments.cfg, arguments.overrides), directory
-    if arguments.weights is not None:
-        raise ConfigError("--resume and --weights exclude each other: a resumed run has its weights")
-    directory.open()
-    return load_config(directory.config, arguments.overrides), directory
-
-
-def _check(config: Config, spec: Spec, train_set: Dataset) -> None:
-    """What would otherwise fail only after the first batch."""
-    height, width = config.transform.crop
-    spec.check_input(height, width)
-    spec.check_batch(config.train.batch_size // config.train.accumulation, height, width)
-    if spec.num_classes < train_set.num_classes:
-        raise ConfigError(
-            f"model.num_classes is {spec.num_classes}, data set {train_set.name!r} has {train_set.num_classes} classes"
-        )
-    weights = config.loss.class_weights
-    if weights is not None and len(weights) != spec.num_classes:
-        raise ConfigError(f"loss.class_weights has {len(weights)} values, the network {spec.num_classes} outputs")
-
-
-def _start(run: Run, arguments: argparse.Namespace) -> None:
-    """Initial weights: from the seed, or from a file where it has them."""
-    state = initial_state(run.spec.parameters(), run.config.seed)
-    if arguments.weights is not None:
-        loaded = load_weights(arguments.weights, run.spec, origin=arguments.origin, fine_tune=True)
-        print(loaded.summary(), file=sys.stderr)
-        state |= loaded.state
-    run.learner.set_state(state)
-
-
-def _resume(run: Run) -> None:
-    """Takes the run up where its last checkpoint stands, whichever backend wrote it."""
-    if not run.directory.last.exists():
-        run.learner.set_state(initial_state(run.spec.parameters(), run.config.seed))
-        print(f"{run.directory.path}: no checkpoint yet, starting at iteration 0", file=sys.stderr)
-        run.directory.forget_metrics_after(0)
-        return
-    checkpoint = load_checkpoint(run.directory.last)
-    written = checkpoint.metadata.get("optimizer")
-    if written != run.config.optimizer.name:
-        raise CheckpointError(
-            f"{run.directory.last}: holds the state of optimizer {written!r}, the configuration asks for "
-            f"{run.config.optimizer.name!r}"
-        )
-    run.learner.set_state(checkpoint.weights)
-    run.learner.set_optimizer_state(checkpoint.optimizer, checkpoint.iteration)
-    run.iteration = checkpoint.iteration
-    run.best = float(checkpoint.metadata["best"])
-    run.directory.forget_metrics_after(run.iteration)
-    origin = checkpoint.metadata.get("origin", "")
-    print(f"resuming at iteration {run.iteration} from {run.directory.last} ({origin})", file=sys.stderr)
 
 
 def train(run: Run) -> None:
@@ -289,21 +172,3 @@ def _save_sample(run: Run, index: int, label: np.ndarray, prediction: np.ndarray
     name = Path(run.val_set.name_of(index)).stem
     picture = side_by_side(pictures, ["picture", "ground truth", run.learner.backend][: len(pictures)])
     write_png(str(folder / f"{run.iteration:06d}_{name}.png"), picture)
-
-
-def environment(backend: str) -> dict[str, Any]:
-    """Versions and machine, for environment.json."""
-    versions = {}
-    for package in ("segparity", "numpy", "opencv-python-headless", "torch", "paddlepaddle", "mxnet"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "absent"
-    return {
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "backend": backend,
-        "command": sys.argv,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": versions,
-    }

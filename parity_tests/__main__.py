@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 
-from core.cli import run
+from backends.jobs.cli import run
 from core.errors import SegParityError
 from parity_tests.cases import FULL, NARROW, TINY, Case
 from parity_tests.client import BACKENDS
@@ -108,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     report.add_argument("--quick", action="store_true", help="tiny networks alone")
     report.set_defaults(job=lambda options: write_report(options.out, _backends(options.backends), quick=options.quick))
     options = parser.parse_args(arguments)
-    return run(options.job, options)
+    return run(lambda: options.job(options))
 
 
 __all__ = ["REFERENCE", "find_case", "main"]

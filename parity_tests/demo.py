@@ -19,7 +19,7 @@ from pathlib import Path
 
 from safetensors.numpy import save_file
 
-from core.cli import run as run_job
+from backends.jobs.cli import run
 from core.config import load_config
 from core.errors import SegParityError
 from core.initialize import initial_state
@@ -37,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs/demo"), metavar="DIR", help="where the runs go")
     parser.add_argument("--out", type=Path, default=Path("report"), metavar="DIR", help="where the report goes")
     parser.add_argument("--twin", action="store_true", help="train the first backend again, one ulp off")
-    return run_job(_demo, parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    return run(lambda: _demo(options))
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -19,7 +19,8 @@ from core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from core.config import Config, load_config
 from core.data import Dataset
 from core.data.pipeline import TrainingSamples
-from core.inference import EvaluationProtocol, segment
+from core.evaluation.protocol import EvaluationProtocol
+from core.evaluation.segmenting import segment
 from core.losses import LossConfig
 from core.schema import to_plain, update
 from core.training import step_seed
@@ -81,7 +82,7 @@ class Learning:
         precision = request.get("dtype", "float32")
         self.config = load_config(None, [f"train.precision={precision}"], text=request["config"], where="request")
         self.spec = self.config.spec(request["classes"]).without_dropout()
-        self.model = self._module("train").Learner(self.spec, self.config, "cpu")
+        self.model = self._module("learner").Learner(self.spec, self.config, "cpu")
         self.iteration = 0
         return {}, {}
 

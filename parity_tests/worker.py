@@ -37,6 +37,7 @@ class Worker:
     def __init__(self, backend: str) -> None:
         self.backend = backend
         self.adapter: ModuleType = importlib.import_module(f"backends.{backend}.parity")
+        self.device: ModuleType = importlib.import_module(f"backends.{backend}.device")
         self.state_of: ModuleType = importlib.import_module(f"backends.{backend}.state")
         self.spec: Spec | None = None
         self.model: Any = None
@@ -48,7 +49,7 @@ class Worker:
         spec = build(request["preset"], request.get("num_classes"), request.get("overrides"), "request")
         self.spec = spec if request.get("dropout", True) else spec.without_dropout()
         self.model = self.adapter.build(self.spec, request.get("dtype", "float32"))
-        return {"framework": self.adapter.version()}, {}
+        return {"framework": self.device.version()}, {}
 
     def load(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """Puts a canonical state into the network."""
@@ -127,7 +128,7 @@ def serve(backend: str) -> int:
         missing = f"{type(error).__name__}: {error}"
         _say(channel, {"ok": False, "kind": "missing", "error": missing})
         return 1
-    _say(channel, {"ok": True, "backend": backend, "framework": worker.adapter.version()})
+    _say(channel, {"ok": True, "backend": backend, "framework": worker.device.version()})
     for line in sys.stdin:
         try:
             _say(channel, answer(worker, json.loads(line)))

@@ -1,4 +1,4 @@
-"""core/ and weights_convert/ import no framework: neither in their text nor in a running interpreter."""
+"""core/, weights_convert/ and the jobs import no framework: neither in their text nor in a running interpreter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FRAMEWORKS = ("torch", "paddle", "mxnet", "gluoncv", "tensorflow")
 MODULES = sorted(
     str(path.relative_to(ROOT).with_suffix("")).replace("/", ".").removesuffix(".__init__")
-    for package in ("core", "weights_convert")
+    for package in ("core", "weights_convert", "backends/jobs")
     for path in (ROOT / package).rglob("*.py")
     if path.name != "__main__.py"
 )
@@ -29,7 +29,7 @@ def test_no_framework_is_imported_when_everything_is() -> None:
     assert result.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("package", ["core", "weights_convert"])
+@pytest.mark.parametrize("package", ["core", "weights_convert", "backends/jobs"])
 def test_no_framework_is_named_in_an_import(package: str) -> None:
     pattern = re.compile(rf"^\s*(?:import|from)\s+({'|'.join(FRAMEWORKS)})\b", re.MULTILINE)
     found = {str(path): pattern.findall(path.read_text()) for path in (ROOT / package).rglob("*.py")}

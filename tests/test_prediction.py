@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from backends.jobs.predict import extended, find_inputs, output_names, write_prediction
 from core.data import DATASETS
 from core.errors import DataError
-from core.prediction import extended, find_inputs, output_names, write_prediction
 from core.visualize import overlay, side_by_side
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backends.jobs import train as train_job
+from backends.jobs.cli import run
+from core.backend import Backend, Batch
 from core.checkpoint import RunDirectory, load_checkpoint
-from core.cli import run, train_parser
 from core.data.pipeline import TrainingSamples, collate
-from core.training import Batch, step_seed, training_job
+from core.training import step_seed
 
 SETTINGS = [
     "model.preset=fast_scnn_tiny",
@@ -34,6 +36,22 @@ class Constant:
 
     def labels(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return np.zeros((len(images), *size), np.uint8)
+
+
+class HostOnly:
+    """Devices of a framework without GPUs."""
+
+    def version(self) -> str:
+        return "numpy"
+
+    def find_device(self, name: str) -> str:
+        return name
+
+    def is_gpu(self, name: str) -> bool:
+        return False
+
+    def device_memory_mib(self, name: str) -> float | None:
+        return None
 
 
 class NumpyLearner:
@@ -78,13 +96,17 @@ class NumpyLearner:
         self.state[name] = self.state[name] - lr * self.momentum[f"momentum_buffer.{name}"]
         self.steps += 1
 
+    def wait(self) -> None:
+        """Nothing is queued."""
+
     def predictor(self) -> Constant:
         return Constant()
 
 
 def train(*arguments: object, learner: type = NumpyLearner) -> int:
-    options = train_parser("torch").parse_args([str(argument) for argument in arguments])
-    return run(lambda parsed: training_job(parsed, learner), options)
+    options = train_job.parser("numpy").parse_args([str(argument) for argument in arguments])
+    backend = Backend("numpy", learner, lambda spec, state, device: Constant(), HostOnly())
+    return run(lambda: train_job.job(options, backend))
 
 
 def settings(*more: str) -> list[str]:

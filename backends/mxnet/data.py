@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from mxnet.gluon.data import DataLoader, Dataset
 
+from core.backend import Batch
 from core.data.pipeline import TrainingSamples, collate
-from core.training import Batch
 
 
 class GluonSamples(Dataset):

@@ -7,6 +7,10 @@ import mxnet as mx
 from core.errors import ConfigError
 
 
+def version() -> str:
+    return f"mxnet {mx.__version__}"
+
+
 def find_device(name: str) -> mx.Context:
     """Raises ConfigError for an unknown name, or a GPU that is not there."""
     count = mx.context.num_gpus()
@@ -20,3 +24,12 @@ def find_device(name: str) -> mx.Context:
     if int(index or 0) >= count:
         raise ConfigError(f"--device {name}: MXNet sees {count} GPUs")
     return mx.gpu(int(index or 0))
+
+
+def is_gpu(name: str) -> bool:
+    return find_device(name).device_type == "gpu"
+
+
+def device_memory_mib(name: str) -> float | None:
+    """None: MXNet tells what is free on a GPU, not what its own arrays take."""
+    return None

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-import mxnet as mx
 import numpy as np
 from mxnet import autograd, nd
 from mxnet.gluon import Block
 
 from backends.mxnet import layers
+from backends.mxnet.learner import Learner
 from backends.mxnet.losses import segmentation_loss
 from backends.mxnet.models import build_model
-from backends.mxnet.train import Learner
 from core.arch import Spec
 from core.losses import LossConfig
 from parity_tests.recording import Recorder
-
-
-def version() -> str:
-    return f"mxnet {mx.__version__}"
 
 
 def build(spec: Spec, dtype: str) -> layers.Network:

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from paddle.io import DataLoader, Dataset
 
+from core.backend import Batch
 from core.data.pipeline import TrainingSamples, collate
-from core.training import Batch
 
 Item = tuple[np.ndarray, np.ndarray]
 

@@ -7,7 +7,11 @@ import paddle
 from core.errors import ConfigError
 
 
-def use_device(name: str) -> str:
+def version() -> str:
+    return f"paddle {paddle.__version__}"
+
+
+def find_device(name: str) -> str:
     """Makes the device Paddle's current one and returns Paddle's name for it.
 
     Raises ConfigError for an unknown name, or a GPU that is not there.
@@ -22,3 +26,12 @@ def use_device(name: str) -> str:
         raise ConfigError(f"--device {name}: Paddle sees {count} GPUs")
     paddle.device.set_device("cpu" if kind == "cpu" else f"gpu:{int(index or 0)}")
     return paddle.device.get_device()
+
+
+def is_gpu(name: str) -> bool:
+    return find_device(name).startswith("gpu")
+
+
+def device_memory_mib(name: str) -> float | None:
+    """The most memory that tensors have taken on the GPU so far, MiB."""
+    return paddle.device.cuda.max_memory_allocated(find_device(name)) / 2**20

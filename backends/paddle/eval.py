@@ -1,19 +1,8 @@
-"""Evaluate: `python -m backends.paddle.eval --run runs/fast_scnn-paddle`."""
+"""The command line of backends/jobs/eval.py in this framework."""
 
-from __future__ import annotations
+from backends.jobs.door import door
 
-import sys
-from collections.abc import Sequence
-
-from backends.paddle.inference import Predictor
-from core.cli import eval_parser, run
-from core.evaluation import evaluation_job
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = eval_parser("paddle").parse_args(arguments)
-    return run(lambda parsed: evaluation_job(parsed, "paddle", Predictor), options)
-
+main = door(__file__)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

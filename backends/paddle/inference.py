@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
-from backends.paddle.device import use_device
+from backends.paddle.device import find_device
 from backends.paddle.layers import resize
 from backends.paddle.models import build_model
 from backends.paddle.state import set_state
@@ -19,7 +19,7 @@ class Predictor:
     """Numpy in, numpy out: the main head's logits, or the classes, at any size."""
 
     def __init__(self, spec: Spec, state: Mapping[str, np.ndarray], device: str) -> None:
-        use_device(device)
+        find_device(device)
         self.model = build_model(spec)
         set_state(self.model, state)
 

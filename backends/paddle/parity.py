@@ -10,17 +10,13 @@ import paddle
 from paddle import Tensor, nn
 
 from backends.paddle import layers
+from backends.paddle.learner import Learner
 from backends.paddle.losses import segmentation_loss
 from backends.paddle.models import build_model
 from backends.paddle.state import from_canonical, to_canonical
-from backends.paddle.train import Learner
 from core.arch import Spec
 from core.losses import LossConfig
 from parity_tests.recording import Recorder
-
-
-def version() -> str:
-    return f"paddlepaddle {paddle.__version__}"
 
 
 def build(spec: Spec, dtype: str) -> nn.Layer:

@@ -1,19 +1,8 @@
-"""Predict: `python -m backends.paddle.predict --run runs/fast_scnn-paddle pictures/ --out segmented/`."""
+"""The command line of backends/jobs/predict.py in this framework."""
 
-from __future__ import annotations
+from backends.jobs.door import door
 
-import sys
-from collections.abc import Sequence
-
-from backends.paddle.inference import Predictor
-from core.cli import predict_parser, run
-from core.prediction import prediction_job
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = predict_parser("paddle").parse_args(arguments)
-    return run(lambda parsed: prediction_job(parsed, "paddle", Predictor), options)
-
+main = door(__file__)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from core.backend import Batch
 from core.data.pipeline import TrainingSamples, collate
-from core.training import Batch
 
 
 class TorchSamples(Dataset):

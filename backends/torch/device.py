@@ -7,6 +7,10 @@ import torch
 from core.errors import ConfigError
 
 
+def version() -> str:
+    return f"torch {torch.__version__}"
+
+
 def find_device(name: str) -> torch.device:
     """Raises ConfigError for an unknown name, or a GPU that is not there."""
     if name == "auto":
@@ -20,3 +24,12 @@ def find_device(name: str) -> torch.device:
     if number >= torch.cuda.device_count():
         raise ConfigError(f"--device {name}: PyTorch sees {torch.cuda.device_count()} GPUs")
     return torch.device("cuda", number)
+
+
+def is_gpu(name: str) -> bool:
+    return find_device(name).type == "cuda"
+
+
+def device_memory_mib(name: str) -> float | None:
+    """The most memory that tensors have taken on the GPU so far, MiB."""
+    return torch.cuda.max_memory_allocated(find_device(name)) / 2**20

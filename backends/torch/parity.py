@@ -10,16 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from backends.torch import layers
+from backends.torch.learner import Learner
 from backends.torch.losses import segmentation_loss
 from backends.torch.models import build_model
-from backends.torch.train import Learner
 from core.arch import Spec
 from core.losses import LossConfig
 from parity_tests.recording import Recorder
-
-
-def version() -> str:
-    return f"torch {torch.__version__}"
 
 
 def build(spec: Spec, dtype: str) -> nn.Module:

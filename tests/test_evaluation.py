@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ConfigError, DataError, SegParityError
-from core.inference import EvaluationProtocol, Size, argmax, merged_scores, segment, windows
+from core.evaluation.protocol import EvaluationProtocol, Size, windows
+from core.evaluation.segmenting import argmax, merged_scores, segment
 from core.losses import interpolation_matrix
 from core.resize import resize_bilinear
 

@@ -10,12 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from core.cli import resolve
+from backends.jobs.cli import add_weights, job_parser, resolve
+from core.backend import Backend, Predictor
 from core.config import Config
 from core.data import DATASETS
 from core.data.datasets.images import colorize, read_image
 from core.errors import ConfigError, DataError
-from core.evaluation import PredictorType, label_map, progress
+from core.evaluation.scoring import progress
+from core.evaluation.segmenting import label_map
 from core.visualize import overlay, write_png
 from weights_convert import load_weights
 
@@ -25,7 +27,22 @@ VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"}
 Segment = Callable[[np.ndarray], np.ndarray]  # picture uint8 [H, W, 3] RGB -> classes uint8 [H, W]
 
 
-def prediction_job(arguments: argparse.Namespace, backend: str, predictor_type: PredictorType) -> None:
+def parser(backend: str) -> argparse.ArgumentParser:
+    command = job_parser(
+        backend,
+        "predict",
+        "Segment pictures, folders of pictures or videos.\n\nFor each picture NAME: NAME_label.png (class numbers), "
+        "NAME_color.png (the data set's\npalette) and NAME_overlay.png. For a video: NAME_overlay.mp4 and a label PNG "
+        "per frame.",
+    )
+    add_weights(command)
+    command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="picture, folder or video")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
+    command.add_argument("--alpha", type=float, default=0.5, help="opacity of the colours in the overlay (0 to 1)")
+    return command
+
+
+def job(arguments: argparse.Namespace, backend: Backend) -> None:
     """The `predict` command. All inputs are found before the first is segmented."""
     if not 0 <= arguments.alpha <= 1:
         raise ConfigError(f"--alpha is {arguments.alpha}; it lies between 0 and 1")
@@ -36,7 +53,7 @@ def prediction_job(arguments: argparse.Namespace, backend: str, predictor_type: 
     spec = config.spec(len(dataset.classes)).for_inference()
     loaded = load_weights(weights, spec, origin=arguments.origin)
     print(loaded.summary(), file=sys.stderr)
-    segment = _segmenter(config, predictor_type(spec, loaded.state, arguments.device))
+    segment = _segmenter(config, backend.predictor(spec, loaded.state, arguments.device))
     palette = extended(dataset.palette, spec.num_classes)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for path in progress(pictures, "predict", len(pictures)):
@@ -46,11 +63,11 @@ def prediction_job(arguments: argparse.Namespace, backend: str, predictor_type: 
     print(f"{len(pictures)} pictures, {len(videos)} videos -> {arguments.out}")
 
 
-def _segmenter(config: Config, predictor: object) -> Segment:
+def _segmenter(config: Config, predictor: Predictor) -> Segment:
     transform, protocol = config.eval_transform(), config.evaluation
 
     def segment(picture: np.ndarray) -> np.ndarray:
-        labels = label_map(transform(picture)[0], predictor, protocol)  # type: ignore[arg-type]
+        labels = label_map(transform(picture)[0], predictor, protocol)
         if labels.shape != picture.shape[:2]:
             labels = cv2.resize(labels, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST)
         return labels

@@ -9,16 +9,17 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backends.jobs.cli import job_parser
 from core.arch import Spec
+from core.backend import Backend
 from core.checkpoint import write_atomically
 from core.config import Config, ModelConfig, load_config
-from core.evaluation import PredictorType
 from core.initialize import initial_state
-from core.training import Learner
 
 WARM_UP = 3
 
@@ -54,8 +55,7 @@ def build_step(
     batch: int,
     size: tuple[int, int],
     device: str,
-    learner_type: Callable[..., Learner],
-    predictor_type: PredictorType,
+    backend: Backend,
 ) -> Callable[[], None]:
     """One iteration on random weights and pictures, done to the end.
 
@@ -68,14 +68,14 @@ def build_step(
     images = rng.standard_normal((batch, 3, height, width), dtype=np.float32)
     if mode == "infer":
         spec = spec.for_inference()
-        predictor = predictor_type(spec, initial_state(spec.parameters(), config.seed), device)
+        predictor = backend.predictor(spec, initial_state(spec.parameters(), config.seed), device)
 
         def infer() -> None:
             predictor.labels(images, (height, width))
 
         return infer
     spec.check_batch(batch, height, width)
-    learner = learner_type(spec, config, device)
+    learner = backend.learner(spec, config, device)
     learner.set_state(initial_state(spec.parameters(), config.seed))
     labels = rng.integers(0, spec.num_classes, (batch, height, width))
 
@@ -87,12 +87,26 @@ def build_step(
     return train
 
 
-def benchmark_job(
-    arguments: argparse.Namespace,
-    backend: str,
-    learner_type: Callable[..., Learner],
-    predictor_type: PredictorType,
-) -> None:
+def parser(backend: str) -> argparse.ArgumentParser:
+    command = job_parser(backend, "benchmark", "Measure time per iteration and peak memory of a network.")
+    command.add_argument("--preset", help="a preset of core.arch (default: the configuration's)")
+    command.add_argument("--mode", choices=("train", "infer"), default="infer")
+    command.add_argument("--batch", type=int, default=1)
+    command.add_argument("--size", type=_size, default=(512, 1024), metavar="HxW")
+    command.add_argument("--iterations", type=int, default=10, help="timed iterations, after three that are not")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    return command
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        height, width = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HxW, e.g. 512x1024") from None
+    return height, width
+
+
+def job(arguments: argparse.Namespace, backend: Backend) -> None:
     """The `benchmark` command."""
     config = load_config(arguments.cfg, arguments.overrides)
     if arguments.preset is not None:
@@ -105,11 +119,10 @@ def benchmark_job(
         arguments.batch,
         arguments.size,
         arguments.device,
-        learner_type,
-        predictor_type,
+        backend,
     )
     result = {
-        "backend": backend,
+        "backend": backend.name,
         "preset": config.model.preset,
         "mode": arguments.mode,
         "shape": list(shape),

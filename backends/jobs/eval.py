@@ -1,0 +1,89 @@
+"""The `eval` job."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.jobs.cli import add_weights, job_parser, resolve
+from core.arch import Spec
+from core.backend import Backend
+from core.checkpoint import write_atomically
+from core.config import Config
+from core.data import Dataset
+from core.errors import DataError
+from core.evaluation.scoring import evaluate
+from core.visualize import write_png
+from weights_convert import load_weights
+
+
+def parser(backend: str) -> argparse.ArgumentParser:
+    command = job_parser(backend, "eval", "Score weights on a split: per-class IoU, mIoU, and the exact protocol.")
+    add_weights(command)
+    command.add_argument("--split", help="the split (default: data.val)")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write metrics and protocol there")
+    command.add_argument("--save", type=Path, metavar="DIR", help="write predicted label maps (PNG) there")
+    command.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
+    return command
+
+
+def describe(config: Config, spec: Spec, weights: Path, dataset: Dataset, backend: str) -> dict[str, Any]:
+    """All that decides the figures, for `--json`."""
+    normalize = config.eval_transform().normalize
+    return {
+        "backend": backend,
+        "weights": str(weights),
+        "preset": config.model.preset,
+        "overrides": config.model.overrides,
+        "num_outputs": spec.num_classes,
+        "dataset": dataset.name,
+        "split": dataset.split,
+        "normalize": {name: getattr(normalize, name) for name in normalize.__dataclass_fields__},
+        "protocol": config.evaluation.to_dict(),
+        "logits_align_corners": spec.align_corners,
+        "ignore_index": dataset.ignore_index,
+    }
+
+
+def job(arguments: argparse.Namespace, backend: Backend) -> None:
+    """The `eval` command."""
+    config, weights = resolve(arguments)
+    dataset = config.open_dataset(arguments.split or config.data.val)
+    spec = config.spec(dataset.num_classes).for_inference()
+    loaded = load_weights(weights, spec, origin=arguments.origin)
+    print(loaded.summary(), file=sys.stderr)
+    predictor = backend.predictor(spec, loaded.state, arguments.device)
+    keep = None
+    if arguments.save is not None:
+        arguments.save.mkdir(parents=True, exist_ok=True)
+
+        def keep(index: int, label: np.ndarray, prediction: np.ndarray) -> None:
+            write_png(str(arguments.save / f"{Path(dataset.name_of(index)).stem}.png"), prediction)
+
+    result = evaluate(
+        dataset,
+        config.eval_transform(),
+        config.evaluation,
+        predictor,
+        spec.num_classes,
+        metrics=config.metrics,
+        limit=arguments.limit,
+        keep=keep,
+    )
+    print(f"{dataset.name}/{dataset.split}, {result.pictures} pictures, {config.model.preset} in {backend.name}")
+    print(result.scores.table(dataset.classes))
+    if arguments.json is not None:
+        report = {
+            "metrics": result.scores.to_dict(dataset.classes),
+            "pictures": result.pictures,
+            "protocol": describe(config, spec, weights, dataset, backend.name),
+        }
+        text = json.dumps(report, indent=1) + "\n"
+        write_atomically(arguments.json, lambda path: path.write_text(text, encoding="utf-8"))
+    if result.pictures == 0:
+        raise DataError(f"{dataset.name}/{dataset.split}: no picture was evaluated")

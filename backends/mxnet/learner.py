@@ -1,0 +1,86 @@
+"""A network that learns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import mxnet as mx
+import numpy as np
+from mxnet import autograd, nd
+
+from backends.mxnet.data import load_batches
+from backends.mxnet.device import find_device
+from backends.mxnet.inference import Predictor
+from backends.mxnet.losses import segmentation_loss
+from backends.mxnet.models import build_model
+from backends.mxnet.optim import Optimizer
+from backends.mxnet.state import get_state, set_state
+from core.arch import Spec
+from core.backend import Batch
+from core.config import Config
+from core.data.pipeline import TrainingSamples
+from core.errors import ConfigError
+
+
+class Learner:
+    """A network, its loss and its optimizer (core.backend.Learner)."""
+
+    backend = "mxnet"
+
+    def __init__(self, spec: Spec, config: Config, device: str) -> None:
+        self.device = find_device(device)
+        self.dtype = config.train.dtype
+        self.model = build_model(spec, self.device)
+        self.model.cast(self.dtype)
+        self.optimizer = Optimizer(self.model, config.optimizer)
+        self.loss, self.align_corners, self.clip_norm = config.loss, spec.align_corners, config.train.clip_norm
+        if config.train.precision == "mixed":
+            raise ConfigError("train.precision: the MXNet backend has no mixed one (MXNet 1.9 lacks bfloat16 on GPUs)")
+
+    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
+        set_state(self.model, state)
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        return get_state(self.model)
+
+    def set_optimizer_state(self, state: Mapping[str, np.ndarray], steps: int) -> None:
+        self.optimizer.set_state(state, steps)
+
+    def get_optimizer_state(self) -> dict[str, np.ndarray]:
+        return self.optimizer.get_state()
+
+    def load_batches(self, samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
+        return load_batches(samples, batch_size, workers)
+
+    def backward(self, parts: Sequence[Batch], divisor: float, seed: int) -> list[float]:
+        mx.random.seed(seed)
+        self.optimizer.zero_grad()
+        total: list[float] = []
+        for images, labels in parts:
+            x = nd.array(images, ctx=self.device, dtype=self.dtype)
+            y = nd.array(labels, ctx=self.device, dtype=np.int64)
+            with autograd.record(train_mode=True):
+                loss, heads = segmentation_loss(
+                    self.model(x),
+                    y,
+                    self.loss,
+                    align_corners=self.align_corners,
+                    divisor=divisor,
+                    share=1 / len(parts),
+                )
+            loss.backward()
+            values = [float(head.asscalar()) for head in heads]
+            total = [a + b for a, b in zip(total, values)] if total else values
+        return total
+
+    def update(self, lr: float) -> None:
+        if self.clip_norm is not None:
+            self.optimizer.clip_gradients(self.clip_norm)
+        self.optimizer.set_learning_rate(lr)
+        self.optimizer.step()
+
+    def wait(self) -> None:
+        nd.waitall()
+
+    def predictor(self) -> Predictor:
+        return Predictor.of(self.model, self.device)

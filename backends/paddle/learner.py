@@ -1,0 +1,83 @@
+"""A network that learns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from backends.paddle.data import load_batches
+from backends.paddle.device import find_device
+from backends.paddle.inference import Predictor
+from backends.paddle.losses import segmentation_loss
+from backends.paddle.models import build_model
+from backends.paddle.optim import Optimizer
+from backends.paddle.state import get_state, set_state
+from core.arch import Spec
+from core.backend import Batch
+from core.config import Config
+from core.data.pipeline import TrainingSamples
+from core.errors import ConfigError
+
+
+class Learner:
+    """A network, its loss and its optimizer (core.backend.Learner)."""
+
+    backend = "paddle"
+
+    def __init__(self, spec: Spec, config: Config, device: str) -> None:
+        self.place = find_device(device)
+        self.dtype = config.train.dtype
+        self.model = build_model(spec).to(dtype=self.dtype)
+        self.optimizer = Optimizer(self.model, config.optimizer)
+        self.loss, self.align_corners, self.clip_norm = config.loss, spec.align_corners, config.train.clip_norm
+        self.mixed = config.train.precision == "mixed"
+        if self.mixed and not self.place.startswith("gpu"):
+            raise ConfigError(f"train.precision: mixed needs a GPU, the device is {self.place}")
+
+    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
+        set_state(self.model, state)
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        return get_state(self.model)
+
+    def set_optimizer_state(self, state: Mapping[str, np.ndarray], steps: int) -> None:
+        self.optimizer.set_state(state, steps)
+
+    def get_optimizer_state(self) -> dict[str, np.ndarray]:
+        return self.optimizer.get_state()
+
+    def load_batches(self, samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
+        return load_batches(samples, batch_size, workers)
+
+    def backward(self, parts: Sequence[Batch], divisor: float, seed: int) -> list[float]:
+        paddle.seed(seed)
+        self.model.train()
+        self.optimizer.zero_grad()
+        total: list[float] = []
+        for images, labels in parts:
+            x, y = paddle.to_tensor(images, dtype=self.dtype), paddle.to_tensor(labels)
+            with paddle.amp.auto_cast(enable=self.mixed, dtype="bfloat16"):
+                outputs = self.model(x)
+            loss, heads = segmentation_loss(
+                outputs, y, self.loss, align_corners=self.align_corners, divisor=divisor, share=1 / len(parts)
+            )
+            loss.backward()
+            values = [float(head) for head in heads]
+            total = [a + b for a, b in zip(total, values)] if total else values
+        return total
+
+    def update(self, lr: float) -> None:
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        self.optimizer.set_learning_rate(lr)
+        self.optimizer.step()
+
+    def wait(self) -> None:
+        if self.place.startswith("gpu"):
+            paddle.device.synchronize()
+
+    def predictor(self) -> Predictor:
+        return Predictor.of(self.model)

@@ -1,0 +1,84 @@
+"""A network that learns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from backends.torch.data import load_batches
+from backends.torch.device import find_device
+from backends.torch.inference import Predictor
+from backends.torch.losses import segmentation_loss
+from backends.torch.models import build_model
+from backends.torch.optim import Optimizer
+from backends.torch.state import get_state, set_state
+from core.arch import Spec
+from core.backend import Batch
+from core.config import Config
+from core.data.pipeline import TrainingSamples
+from core.errors import ConfigError
+
+
+class Learner:
+    """A network, its loss and its optimizer (core.backend.Learner)."""
+
+    backend = "torch"
+
+    def __init__(self, spec: Spec, config: Config, device: str) -> None:
+        self.device = find_device(device)
+        self.dtype = getattr(torch, config.train.dtype)
+        self.model = build_model(spec).to(self.device, self.dtype)
+        self.optimizer = Optimizer(self.model, config.optimizer)
+        self.loss, self.align_corners, self.clip_norm = config.loss, spec.align_corners, config.train.clip_norm
+        self.mixed = config.train.precision == "mixed"
+        if self.mixed and self.device.type != "cuda":
+            raise ConfigError(f"train.precision: mixed needs a GPU, the device is {self.device}")
+
+    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
+        set_state(self.model, state)
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        return get_state(self.model)
+
+    def set_optimizer_state(self, state: Mapping[str, np.ndarray], steps: int) -> None:
+        self.optimizer.set_state(state, steps)
+
+    def get_optimizer_state(self) -> dict[str, np.ndarray]:
+        return self.optimizer.get_state()
+
+    def load_batches(self, samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
+        return load_batches(samples, batch_size, workers)
+
+    def backward(self, parts: Sequence[Batch], divisor: float, seed: int) -> list[float]:
+        torch.manual_seed(seed)
+        self.model.train()
+        self.optimizer.zero_grad()
+        total: list[float] = []
+        for images, labels in parts:
+            x = torch.from_numpy(images).to(self.device, self.dtype)
+            y = torch.from_numpy(labels).to(self.device)
+            with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed):
+                outputs = self.model(x)
+            loss, heads = segmentation_loss(
+                outputs, y, self.loss, align_corners=self.align_corners, divisor=divisor, share=1 / len(parts)
+            )
+            loss.backward()
+            values = [float(head.detach()) for head in heads]
+            total = [a + b for a, b in zip(total, values)] if total else values
+        return total
+
+    def update(self, lr: float) -> None:
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        self.optimizer.set_learning_rate(lr)
+        self.optimizer.step()
+
+    def wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def predictor(self) -> Predictor:
+        return Predictor.of(self.model)

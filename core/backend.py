@@ -1,0 +1,149 @@
+"""What a backend brings: the one contract between what no framework decides and a framework.
+
+`backends/<name>/` holds, for everything that runs it by name:
+
+    learner.py     Learner     a network with its loss and optimizer: training
+    inference.py   Predictor   a network in inference mode: evaluation and prediction
+    device.py      Devices     versions, devices by the names of the command line, a device's memory
+    state.py       States      the canonical state in and out of the framework's network
+    parity.py      Adapter     numpy in, numpy out: what the proof of equality asks for
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from core.arch import Spec
+from core.config import Config
+from core.data.pipeline import TrainingSamples
+from core.losses import LossConfig
+
+Batch = tuple[np.ndarray, np.ndarray]  # images float32 [N, 3, H, W], labels int64 [N, H, W]
+
+
+class Predictor(Protocol):
+    """A network in inference mode."""
+
+    def logits(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """float32 [N, 3, h, w] -> the main head's logits resized to `size`, float32 [N, C, *size]."""
+
+    def labels(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """float32 [N, 3, h, w] -> the most likely class at `size`, uint8 [N, *size]; lowest index on ties."""
+
+
+# (spec, canonical state, device as on the command line) -> its network
+PredictorType = Callable[[Spec, dict[str, np.ndarray], str], Predictor]
+
+
+class Learner(Protocol):
+    """A network with its loss and optimizer."""
+
+    backend: ClassVar[str]
+
+    def __init__(self, spec: Spec, config: Config, device: str) -> None:
+        """Raises ConfigError for a device or a precision that the framework has not."""
+
+    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Weights and batch-norm statistics by canonical name."""
+
+    def get_state(self) -> dict[str, np.ndarray]: ...
+
+    def set_optimizer_state(self, state: Mapping[str, np.ndarray], steps: int) -> None:
+        """The optimizer's tensors by `<slot>.<canonical name>`, and the number of steps done."""
+
+    def get_optimizer_state(self) -> dict[str, np.ndarray]: ...
+
+    def load_batches(self, samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
+        """Batches of `batch_size` consecutive samples, through the framework's own loader.
+
+        What is wrong with a sample is raised as the samples raised it, with any number of workers.
+        """
+
+    def backward(self, parts: Sequence[Batch], divisor: float, seed: int) -> list[float]:
+        """The gradients of the whole batch, given in parts; each head's loss, main head first. Sets the random seed."""
+
+    def update(self, lr: float) -> None:
+        """One optimizer step (with gradient clipping, if configured)."""
+
+    def wait(self) -> None:
+        """Returns when all that was asked for is done: frameworks queue work, MXNet even on a processor."""
+
+    def predictor(self) -> Predictor:
+        """The network as it is now, in inference mode."""
+
+
+class Devices(Protocol):
+    """The module `device.py`."""
+
+    def version(self) -> str:
+        """The framework and its version, "torch 2.4.0"."""
+
+    def find_device(self, name: str) -> Any:
+        """The framework's device for auto, cpu, gpu or gpu:N. Raises ConfigError for one that is not there."""
+
+    def device_memory_mib(self, name: str) -> float | None:
+        """The most memory that arrays have taken on that GPU so far, MiB; None where the framework cannot tell."""
+
+    def is_gpu(self, name: str) -> bool:
+        """Whether the name stands for a GPU here. Raises ConfigError for a device that is not there."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What the jobs need of a backend."""
+
+    name: str
+    learner: Callable[[Spec, Config, str], Learner]
+    predictor: PredictorType
+    devices: Devices
+
+
+class States(Protocol):
+    """The module `state.py`; `model` is a network of the framework."""
+
+    def set_state(self, model: Any, state: Mapping[str, np.ndarray]) -> None:
+        """Every parameter and statistic of `state`, by canonical name."""
+
+    def get_state(self, model: Any) -> dict[str, np.ndarray]: ...
+
+    def names(self, model: Any) -> Any:
+        """The canonical names in the network's own order."""
+
+
+class Recorder(Protocol):
+    """Who is told what submodules take and give."""
+
+    def enter(self, name: str, value: np.ndarray | None) -> None: ...
+
+    def leave(self, name: str, value: np.ndarray | None) -> None: ...
+
+
+class Adapter(Protocol):
+    """The module `parity.py`; `model` is a network of the framework, `learner` its Learner."""
+
+    def build(self, spec: Spec, dtype: str) -> Any:
+        """The network of `spec`, computing in `dtype` ("float32", "float64")."""
+
+    def forward(self, model: Any, x: np.ndarray, train: bool) -> list[np.ndarray]:
+        """The logits of `x` [N, 3, H, W] at the heads' own resolution; `train` normalises by the batch."""
+
+    def resize(self, logits: np.ndarray, size: tuple[int, int], align_corners: bool) -> np.ndarray:
+        """The framework's own bilinear resize, [N, C, h, w] -> [N, C, *size]."""
+
+    def trace(self, model: Any, x: np.ndarray, train: bool, depth: int, recorder: Any) -> list[np.ndarray]:
+        """Tells the Recorder what each submodule down to `depth` names takes and gives; returns the logits."""
+
+    def loss(
+        self, outputs: list[np.ndarray], labels: np.ndarray, config: LossConfig, align_corners: bool, divisor: float
+    ) -> tuple[float, list[float], list[np.ndarray]]:
+        """The training loss, each head's own, and the gradients at the logits."""
+
+    def gradients(self, learner: Any) -> dict[str, np.ndarray]:
+        """By canonical name, of every learnable parameter; zeros where a parameter has none."""
+
+    def set_gradients(self, learner: Any, given: Mapping[str, np.ndarray]) -> None:
+        """Puts `given` where a backward pass would have left its gradients."""

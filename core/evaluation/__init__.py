@@ -1,0 +1,1 @@
+"""Scoring a network: `protocol` says how, `segmenting` does it for one picture, `scoring` for a split."""
