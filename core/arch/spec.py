@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from core.arch.golden import GoldenFile
 from core.arch.inventory import Inventory, Parameter, count
 from core.arch.parts import DropoutSpec, FCNHeadSpec
 from core.errors import SpecError
@@ -82,7 +83,8 @@ class Preset:
     """A named spec: one published original, or one configuration of a paper.
 
     `original` is repository and constructor call; `published_parameters` the learnable scalars in millions, auxiliary
-    heads included, where the original's count is known; it holds for the spec changed by `published_at`.
+    heads included, where the original's count is known; it holds for the spec changed by `published_at`. `golden`: the
+    golden files that this network is checked against.
     """
 
     name: str
@@ -91,3 +93,4 @@ class Preset:
     original: str
     published_parameters: float | None = None
     published_at: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    golden: tuple[GoldenFile, ...] = ()

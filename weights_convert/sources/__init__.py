@@ -1,4 +1,5 @@
-"""Origins of weights: one file each, with the explicit map from its names to a preset's. Registered in `SOURCES`.
+"""Origins of weights: a package each, with a module for every family that holds the explicit map from its names to a
+preset's. Registered in `SOURCES`; the modules of a package register themselves.
 
 GALD-Net and Fast_Seg share PSPNet, the authors' ESPNet and Fast_Seg share ESPNet: the same names, the same network, the
 same maps. Such a file belongs to both, and the first of `SOURCES` is named as its origin; that is no ambiguity, since
@@ -10,14 +11,16 @@ from __future__ import annotations
 from core.errors import WeightsError
 from core.schema import nearest
 from weights_convert.sources import espnet, fast_seg, gald_net, mmseg, mxnetseg, paddleseg, segparity, semsegpaddle
-from weights_convert.sources.rules import Assignment, Layout, Origin, Source
+from weights_convert.sources.rules import Assignment, Layout, Origin, Recording, Source
 
-__all__ = ["SOURCES", "Assignment", "Layout", "Origin", "Source", "find_source"]
+__all__ = ["RECORDED", "SOURCES", "Assignment", "Layout", "Origin", "Recording", "Source", "find_source"]
 
 SOURCES: dict[str, Source] = {
     module.SOURCE.name: module.SOURCE
     for module in (segparity, gald_net, espnet, fast_seg, semsegpaddle, mxnetseg, mmseg, paddleseg)
 }
+# What golden files call an origin -> the origin.
+RECORDED: dict[str, Source] = {source.recording.source: source for source in SOURCES.values() if source.recording}
 
 
 def find_source(name: str) -> Source:

@@ -8,10 +8,13 @@ renames `layer1.0.downsample.0.weight` to `backbone.layer1.0.downsample.conv.wei
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 from core.arch import Spec
@@ -51,6 +54,34 @@ def fill_in(template: str, groups: Mapping[str, str]) -> str:
     return _FIELD.sub(value, template)
 
 
+_LITERAL = re.compile(r"(?:\\\.|[\w-](?![*+?{]))*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A regular expression that names must match whole.
+
+    Files are tried against the rules of every origin, so most names begin otherwise than the pattern: that is looked at
+    first, and the expression compiled when a name first passes.
+    """
+
+    text: str
+
+    @cached_property
+    def prefix(self) -> str:
+        """What every name that matches begins with."""
+        found = _LITERAL.match(self.text)
+        assert found is not None
+        return "" if "|" in re.sub(r"\([^()]*\)", "", self.text) else found[0].replace("\\.", ".")
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self.text)
+
+    def match(self, name: str) -> re.Match[str] | None:
+        return self._compiled.fullmatch(name) if name.startswith(self.prefix) else None
+
+
 @dataclass(frozen=True)
 class Rule:
     """Names that match `pattern` whole become `targets`; more than one where the original shares a module.
@@ -58,7 +89,7 @@ class Rule:
     `transposed`: the origin stores the layer's weight as [in, out].
     """
 
-    pattern: str
+    pattern: Pattern
     targets: tuple[str, ...]
     whole: bool = False
     transposed: bool = False
@@ -66,12 +97,12 @@ class Rule:
     def match(self, name: str, leaves: Mapping[str, str]) -> tuple[str, ...] | None:
         """The canonical names of the original's parameter `name`, or None if the rule is not about it."""
         if self.whole:
-            found, leaf = re.fullmatch(self.pattern, name), ""
+            found, leaf = self.pattern.match(name), ""
         else:
             stem, _, leaf = name.rpartition(".")
             if leaf not in leaves:
                 return None
-            found, leaf = re.fullmatch(self.pattern, stem), f".{leaves[leaf]}"
+            found, leaf = self.pattern.match(stem), f".{leaves[leaf]}"
         if found is None:
             return None
         return tuple(fill_in(target, found.groupdict()) + leaf for target in self.targets)
@@ -79,25 +110,29 @@ class Rule:
 
 def module(pattern: str, *targets: str) -> Rule:
     """All parameters of a layer: the pattern is its path, without the last component."""
-    return Rule(pattern, targets)
+    return Rule(Pattern(pattern), targets)
 
 
 def linear_in_out(pattern: str, *targets: str) -> Rule:
     """A fully connected layer stored as [in, out] (Paddle's `Linear`)."""
-    return Rule(pattern, targets, transposed=True)
+    return Rule(Pattern(pattern), targets, transposed=True)
 
 
 def tensor(pattern: str, *targets: str) -> Rule:
     """A single parameter by its whole name."""
-    return Rule(pattern, targets, whole=True)
+    return Rule(Pattern(pattern), targets, whole=True)
 
 
 @dataclass(frozen=True)
 class Drop:
     """Parameters left out on purpose: those whose whole name matches, and why."""
 
-    pattern: str
+    text: str
     reason: str
+
+    @cached_property
+    def pattern(self) -> Pattern:
+        return Pattern(self.text)
 
 
 @dataclass(frozen=True)
@@ -134,7 +169,7 @@ class Layout(Protocol):
 
 def dropped_by(drops: Iterable[Drop], name: str) -> str | None:
     """Why `name` is left out, or None if no drop is about it."""
-    return next((drop.reason for drop in drops if re.fullmatch(drop.pattern, name)), None)
+    return next((drop.reason for drop in drops if drop.pattern.match(name)), None)
 
 
 SAMPLE = 24  # names looked at to see whether a naming is worth trying
@@ -188,9 +223,33 @@ def _enter(result: Assignment, layout: str, origin: Origin, targets: Iterable[st
 
 
 @dataclass(frozen=True)
+class Recording:
+    """How the golden files of an origin were recorded; `source` is what they call it.
+
+    resizes: the original resizes its logits to the picture itself. in_float64: computed in float64, stored as float32.
+    eval, train: which output is which, where it is not the network's outputs in order (core.arch.golden).
+    """
+
+    source: str
+    resizes: bool = False
+    in_float64: bool = False
+    eval: tuple[str, ...] | None = None
+    train: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Source:
-    """A published repository or model zoo: where it is and the namings found in its files."""
+    """A published repository or model zoo: where it is, the namings found in its files, and its golden files' facts."""
 
     name: str
     about: str
     layouts: tuple[Layout, ...]
+    recording: Recording | None = None
+
+
+def layouts_in(package: str) -> tuple[Layout, ...]:
+    """The `LAYOUTS` of all modules of an origin's package: one module a family; modules without hold shared rules."""
+    found: list[Layout] = []
+    for info in pkgutil.iter_modules(sys.modules[package].__path__):
+        found.extend(getattr(importlib.import_module(f"{package}.{info.name}"), "LAYOUTS", ()))
+    return tuple(found)

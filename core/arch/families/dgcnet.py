@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from core.arch.backbones.resnet import ResNetSpec, resnet_deep, resnet_tiny
+from core.arch.golden import golden_files
 from core.arch.inventory import InitSpec, Inventory
 from core.arch.parts import NO_DROPOUT, DropoutSpec, FCNHeadSpec, NormSpec
 from core.arch.spec import Preset, Spec, require_sides
@@ -99,7 +100,21 @@ def _tiny() -> DGCNetSpec:
 ORIGINAL = "GALD-Net, libs.models.DualGCNNet.DualSeg_res{}"
 
 PRESETS = [
-    Preset("dgcnet_resnet50_gald", _dualseg(50), PAPER, ORIGINAL.format(50), 53.514),
-    Preset("dgcnet_resnet101_gald", _dualseg(101), PAPER, ORIGINAL.format(101), 72.507),
+    Preset(
+        "dgcnet_resnet50_gald",
+        _dualseg(50),
+        PAPER,
+        ORIGINAL.format(50),
+        53.514,
+        golden=golden_files("GALD-Net/DualSeg_res50"),
+    ),
+    Preset(
+        "dgcnet_resnet101_gald",
+        _dualseg(101),
+        PAPER,
+        ORIGINAL.format(101),
+        72.507,
+        golden=golden_files("GALD-Net/DualSeg_res101"),
+    ),
     Preset("dgcnet_tiny", _tiny(), PAPER, "of this project: for tests and demonstrations"),
 ]

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from core.arch.golden import golden_files
 from core.arch.inventory import InitSpec, Inventory
 from core.arch.parts import NormSpec
 from core.arch.spec import Preset, Spec, require_sides
@@ -116,7 +117,14 @@ AUTHORS = "sacmehta/ESPNet, {}"
 _TINY = ESPNetSpec(p=1, q=1, widths=(16, 20, 40), num_classes=19)
 
 PRESETS = [
-    Preset("espnet_p2_q8", ESPNetSpec(), PAPER, AUTHORS.format("train/Model.py; Fast_Seg's ESPNet"), 0.363),
+    Preset(
+        "espnet_p2_q8",
+        ESPNetSpec(),
+        PAPER,
+        AUTHORS.format("train/Model.py; Fast_Seg's ESPNet"),
+        0.363,
+        golden=golden_files("ESPNet/ESPNet", "ESPNet/ESPNet_12", "Fast_Seg/ESPNet"),
+    ),
     Preset("espnet_p2_q5", ESPNetSpec(q=5), PAPER, AUTHORS.format("train/Model.py")),
     Preset("espnet_p2_q3", ESPNetSpec(q=3), PAPER, AUTHORS.format("train/Model.py")),
     *[
@@ -124,7 +132,13 @@ PRESETS = [
         for q in (8, 5, 3)
     ],
     *[
-        Preset(f"espnet_c_p2_q{q}", ESPNetSpec(q=q, decoder=False), PAPER, AUTHORS.format("ESPNet_Encoder"))
+        Preset(
+            f"espnet_c_p2_q{q}",
+            ESPNetSpec(q=q, decoder=False),
+            PAPER,
+            AUTHORS.format("ESPNet_Encoder"),
+            golden=golden_files("ESPNet/ESPNet_Encoder") if q == 8 else (),
+        )
         for q in (8, 5, 3)
     ],
     Preset("espnet_tiny", _TINY, PAPER, "of this project: for tests and demonstrations"),

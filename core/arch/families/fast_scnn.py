@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from core.arch.golden import golden_files
 from core.arch.inventory import InitSpec, Inventory
 from core.arch.parts import DropoutSpec, FCNHeadSpec, NormSpec, PyramidSpec
 from core.arch.spec import Preset, Spec, require_sides
@@ -151,9 +152,30 @@ FAST_SEG = "Fast_Seg, libs.models.FastSCNN.FastSCNN(aux={})"
 _AUX = FCNHeadSpec(tap="detail", width=64, dropout=DropoutSpec(p=0.1))
 
 PRESETS = [
-    Preset("fast_scnn", FastSCNNSpec(), PAPER, FAST_SEG.format(False), 1.138),
-    Preset("fast_scnn_aux", FastSCNNSpec(auxiliary=(_AUX,)), PAPER, FAST_SEG.format(True), 1.176),
-    Preset("fast_scnn_mmseg", _mmseg(), PAPER, "mmseg 0.19, configs/_base_/models/fast_scnn.py", 1.457),
-    Preset("fast_scnn_paddleseg", _paddleseg(), PAPER, "PaddleSeg, FastSCNN(enable_auxiliary_loss=True)", 1.42),
+    Preset("fast_scnn", FastSCNNSpec(), PAPER, FAST_SEG.format(False), 1.138, golden=golden_files("Fast_Seg/FastSCNN")),
+    Preset(
+        "fast_scnn_aux",
+        FastSCNNSpec(auxiliary=(_AUX,)),
+        PAPER,
+        FAST_SEG.format(True),
+        1.176,
+        golden=golden_files("Fast_Seg/FastSCNN_aux"),
+    ),
+    Preset(
+        "fast_scnn_mmseg",
+        _mmseg(),
+        PAPER,
+        "mmseg 0.19, configs/_base_/models/fast_scnn.py",
+        1.457,
+        golden=golden_files("mmseg/fast_scnn"),
+    ),
+    Preset(
+        "fast_scnn_paddleseg",
+        _paddleseg(),
+        PAPER,
+        "PaddleSeg, FastSCNN(enable_auxiliary_loss=True)",
+        1.42,
+        golden=golden_files("PaddleSeg/fastscnn"),
+    ),
     Preset("fast_scnn_tiny", _tiny(), PAPER, "of this project: for tests and demonstrations"),
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from core.arch.backbones.resnet import ResNetSpec, resnet_7x7, resnet_deep, resnet_tiny
+from core.arch.golden import golden_files
 from core.arch.inventory import InitSpec, Inventory
 from core.arch.parts import DropoutSpec, FCNHeadSpec, PyramidSpec
 from core.arch.spec import Preset, Spec, require_sides
@@ -119,17 +120,73 @@ SEMSEGPADDLE = "SemSegPaddle, PSPNet on ResNet-{} with multi_grid"
 MXNETSEG = "MXNetSeg, PSPNet(backbone='resnet{}', aux=True)"
 
 PRESETS = [
-    Preset("pspnet_resnet50_gald", _gald(50), PAPER, GALD.format(50), 51.445),
-    Preset("pspnet_resnet101_gald", _gald(101), PAPER, GALD.format(101), 70.437),
+    Preset(
+        "pspnet_resnet50_gald",
+        _gald(50),
+        PAPER,
+        GALD.format(50),
+        51.445,
+        golden=golden_files("GALD-Net/PSPNet_res50", "Fast_Seg/PSPNet_res50"),
+    ),
+    Preset(
+        "pspnet_resnet101_gald",
+        _gald(101),
+        PAPER,
+        GALD.format(101),
+        70.437,
+        golden=golden_files("GALD-Net/PSPNet_res101"),
+    ),
     # The original's own count (51.01, 70.00) holds the unused 1000-class layer `resnet.fc` of 2.049 M.
-    Preset("pspnet_resnet50_semsegpaddle", _semsegpaddle(50), PAPER, SEMSEGPADDLE.format(50), 48.96),
-    Preset("pspnet_resnet101_semsegpaddle", _semsegpaddle(101), PAPER, SEMSEGPADDLE.format(101), 67.95),
+    Preset(
+        "pspnet_resnet50_semsegpaddle",
+        _semsegpaddle(50),
+        PAPER,
+        SEMSEGPADDLE.format(50),
+        48.96,
+        golden=golden_files("SemSegPaddle/pspnet_resnet50"),
+    ),
+    Preset(
+        "pspnet_resnet101_semsegpaddle",
+        _semsegpaddle(101),
+        PAPER,
+        SEMSEGPADDLE.format(101),
+        67.95,
+        golden=golden_files("SemSegPaddle/pspnet_resnet101"),
+    ),
     Preset("pspnet_resnet18_mxnetseg", _mxnetseg(18), PAPER, MXNETSEG.format(18)),
     Preset("pspnet_resnet34_mxnetseg", _mxnetseg(34), PAPER, MXNETSEG.format(34)),
-    Preset("pspnet_resnet50_mxnetseg", _mxnetseg(50), PAPER, MXNETSEG.format(50), 39.637),
-    Preset("pspnet_resnet101_mxnetseg", _mxnetseg(101), PAPER, MXNETSEG.format(101), 58.630),
+    Preset(
+        "pspnet_resnet50_mxnetseg",
+        _mxnetseg(50),
+        PAPER,
+        MXNETSEG.format(50),
+        39.637,
+        golden=golden_files("MXNetSeg/PSPNet_resnet50"),
+    ),
+    Preset(
+        "pspnet_resnet101_mxnetseg",
+        _mxnetseg(101),
+        PAPER,
+        MXNETSEG.format(101),
+        58.630,
+        golden=golden_files("MXNetSeg/PSPNet_resnet101"),
+    ),
     Preset("pspnet_resnet152_mxnetseg", _mxnetseg(152), PAPER, MXNETSEG.format(152)),
-    Preset("pspnet_resnet50_mmseg", _mmseg(50), PAPER, "mmseg 0.19, configs/_base_/models/pspnet_r50-d8.py", 48.98),
-    Preset("pspnet_resnet50_vd_paddleseg", _paddleseg(50), PAPER, "PaddleSeg, PSPNet(backbone=ResNet50_vd)", 67.86),
+    Preset(
+        "pspnet_resnet50_mmseg",
+        _mmseg(50),
+        PAPER,
+        "mmseg 0.19, configs/_base_/models/pspnet_r50-d8.py",
+        48.98,
+        golden=golden_files("mmseg/pspnet_r50"),
+    ),
+    Preset(
+        "pspnet_resnet50_vd_paddleseg",
+        _paddleseg(50),
+        PAPER,
+        "PaddleSeg, PSPNet(backbone=ResNet50_vd)",
+        67.86,
+        golden=golden_files("PaddleSeg/pspnet_resnet50_vd"),
+    ),
     Preset("pspnet_tiny", _tiny(), PAPER, "of this project: for tests and demonstrations"),
 ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from core.arch.backbones.vit import ViTSpec
+from core.arch.golden import GoldenFile, golden_files
 from core.arch.inventory import InitSpec, Inventory
 from core.arch.parts import NO_DROPOUT, FCNHeadSpec, NormSpec
 from core.arch.spec import Preset, Spec, require_sides
 from core.errors import SpecError
+from core.schema import to_plain
 
 PAPER = "Rethinking Semantic Segmentation from a Sequence-to-Sequence Perspective with Transformers, arXiv:2012.15840"
 
@@ -145,9 +147,37 @@ _DECODERS: tuple[Literal["naive", "pup", "mla"], ...] = ("naive", "pup", "mla")
 _COUNTS = {"naive": 304.241, "pup": 308.415, "mla": 309.434}
 _AT_128 = {"backbone": {"image_size": (128, 128)}}
 
+
+def _smaller(spec: SETRSpec, width: int, depth: int, heads: int, *blocks: int) -> dict[str, Any]:
+    """Overrides that put `spec` on a smaller ViT with taps at `blocks`, the auxiliary ones among the first of them."""
+    auxiliary = [
+        {**to_plain(head), "tap": head.tap if head.tap.startswith("neck") else f"block{n}"}
+        for head, n in zip(spec.auxiliary, blocks)
+    ]
+    vit = {"width": width, "depth": depth, "heads": heads}
+    return {"backbone": vit, "taps": list(blocks), "auxiliary": auxiliary}
+
+
+def _mmseg_golden(decoder: Literal["naive", "pup", "mla"]) -> tuple[GoldenFile, ...]:
+    return (GoldenFile("mmseg", f"setr_{decoder}", _smaller(_mmseg(decoder), 96, 6, 4, 3, 4, 5, 6)),)
+
+
+_VIT_BASE = GoldenFile("PaddleSeg", "setr_naive_vit_base", _smaller(_paddleseg_naive(), 768, 12, 12, 3, 6, 9, 12))
+
 PRESETS = [
-    *[Preset(f"setr_{d}_mxnetseg", _mxnetseg(d), PAPER, MXNETSEG.format(d), _COUNTS[d], _AT_128) for d in _DECODERS],
-    *[Preset(f"setr_{d}_mmseg", _mmseg(d), PAPER, MMSEG.format(d)) for d in _DECODERS],
-    Preset("setr_naive_paddleseg", _paddleseg_naive(), PAPER, PADDLESEG),
+    *[
+        Preset(
+            f"setr_{d}_mxnetseg",
+            _mxnetseg(d),
+            PAPER,
+            MXNETSEG.format(d),
+            _COUNTS[d],
+            _AT_128,
+            golden_files(f"MXNetSeg/SETR_{d}"),
+        )
+        for d in _DECODERS
+    ],
+    *[Preset(f"setr_{d}_mmseg", _mmseg(d), PAPER, MMSEG.format(d), golden=_mmseg_golden(d)) for d in _DECODERS],
+    Preset("setr_naive_paddleseg", _paddleseg_naive(), PAPER, PADDLESEG, golden=(_VIT_BASE,)),
     *[Preset(f"setr_{d}_tiny", _tiny(d), PAPER, "of this project: for tests and demonstrations") for d in _DECODERS],
 ]

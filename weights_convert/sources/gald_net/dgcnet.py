@@ -1,32 +1,10 @@
-"""GALD-Net and DGCNet (github.com/lxtGH/GALD-DGCNet): PyTorch, names as in `libs/models`.
-
-The trunk's files hold no `fc`. PSPNet has its stem flat (conv1, conv2, conv3), DualSeg in a Sequential.
-"""
+"""DualSeg (DGCNet): the stem of its trunk is a Sequential."""
 
 from __future__ import annotations
 
+from weights_convert.sources.gald_net.auxiliary import AUXILIARY
 from weights_convert.sources.resnet_names import nested_deep_stem, residual_stages
-from weights_convert.sources.rules import COUNTER, RuleLayout, Source, module
-
-_AUXILIARY = (module(r"dsn\.0", "auxiliary.0.block.conv"), module(r"dsn\.1", "auxiliary.0.block.bn"))
-
-PSPNET = RuleLayout(
-    name="PSPNet",
-    presets=("pspnet_resnet50_gald", "pspnet_resnet101_gald"),
-    rules=(
-        module(r"conv(?P<i>[123])", "backbone.stem.{i-1}.conv"),
-        module(r"bn(?P<i>[123])", "backbone.stem.{i-1}.bn"),
-        *residual_stages(),
-        module(r"head\.0\.stages\.(?P<i>\d)\.1", "pyramid.branches.{i}.conv"),
-        module(r"head\.0\.stages\.(?P<i>\d)\.2", "pyramid.branches.{i}.bn"),
-        module(r"head\.0\.bottleneck\.0", "head.block.conv"),
-        module(r"head\.0\.bottleneck\.1", "head.block.bn"),
-        module(r"head\.1", "head.classifier"),
-        *_AUXILIARY,
-        module(r"dsn\.4", "auxiliary.0.classifier"),
-    ),
-    dropped=(COUNTER,),
-)
+from weights_convert.sources.rules import COUNTER, RuleLayout, module
 
 _DUAL = r"head\.dualgcn\."
 _LOCAL = r"head\.dualgcn\.gcn_local_attention\."
@@ -69,10 +47,10 @@ DUALSEG = RuleLayout(
         module(r"head\.bottleneck\.0", "head.block.conv"),
         module(r"head\.bottleneck\.1", "head.block.bn"),
         module(r"head\.bottleneck\.3", "head.classifier"),
-        *_AUXILIARY,
+        *AUXILIARY,
         module(r"dsn\.3", "auxiliary.0.classifier"),
     ),
     dropped=(COUNTER,),
 )
 
-SOURCE = Source("gald-net", "GALD-Net / DGCNet, github.com/lxtGH/GALD-DGCNet (PyTorch)", (PSPNET, DUALSEG))
+LAYOUTS = (DUALSEG,)

@@ -1,11 +1,10 @@
-"""The authors' ESPNet (github.com/sacmehta/ESPNet): PyTorch, names as in `train/Model.py` and `test/Model.py`.
-
-The two files name the same; they differ in what the last concatenation takes, which the shape of `conv.conv` shows.
+"""ESPNet and ESPNet-C. `train/Model.py` and `test/Model.py` name the same; what the last concatenation takes shows in
+the shape of `conv.conv`.
 """
 
 from __future__ import annotations
 
-from weights_convert.sources.rules import COUNTER, Rule, RuleLayout, Source, module
+from weights_convert.sources.rules import COUNTER, Rule, RuleLayout, module
 
 
 def _block(pattern: str, target: str, norm: str) -> tuple[Rule, ...]:
@@ -62,4 +61,4 @@ ENCODER = RuleLayout(
     dropped=(COUNTER,),
 )
 
-SOURCE = Source("espnet", "the authors' ESPNet, github.com/sacmehta/ESPNet (PyTorch)", (ESPNET, ENCODER))
+LAYOUTS = (ESPNET, ENCODER)

@@ -1,39 +1,8 @@
-"""MXNetSeg (github.com/BebDong/MXNetSeg) and GluonCV's backbones in it: `.params` with Gluon's structural names."""
+"""SETR with its three decoders."""
 
 from __future__ import annotations
 
-from weights_convert.sources.resnet_names import nested_deep_stem, residual_stages
-from weights_convert.sources.rules import MXNET_LEAVES, Drop, Rule, RuleLayout, Source, module, tensor
-
-_PYRAMID_HEAD = (
-    module(r"head\.pool\.conv(?P<i>[1234])\.(?P<part>conv|bn)", "pyramid.branches.{i-1}.{part}"),
-    module(r"head\.seg_head\.conv1\.(?P<part>conv|bn)", "head.block.{part}"),
-    module(r"head\.seg_head\.conv2", "head.classifier"),
-    module(r"aux_head\.conv1\.(?P<part>conv|bn)", "auxiliary.0.block.{part}"),
-    module(r"aux_head\.conv2", "auxiliary.0.classifier"),
-)
-_CLASSIFIER = Drop(r"fc\.(weight|bias)", "GluonCV's ImageNet classifier, takes no part in the output")
-
-PSPNET_V1S = RuleLayout(
-    name="PSPNet on GluonCV's resnet_v1s",
-    presets=("pspnet_resnet50_mxnetseg", "pspnet_resnet101_mxnetseg", "pspnet_resnet152_mxnetseg"),
-    rules=(*nested_deep_stem(), *residual_stages(), *_PYRAMID_HEAD),
-    dropped=(_CLASSIFIER,),
-    leaves=MXNET_LEAVES,
-)
-
-PSPNET_V1B = RuleLayout(
-    name="PSPNet on GluonCV's resnet_v1b",
-    presets=("pspnet_resnet18_mxnetseg", "pspnet_resnet34_mxnetseg"),
-    rules=(
-        module(r"conv1", "backbone.stem.0.conv"),
-        module(r"bn1", "backbone.stem.0.bn"),
-        *residual_stages(),
-        *_PYRAMID_HEAD,
-    ),
-    dropped=(_CLASSIFIER,),
-    leaves=MXNET_LEAVES,
-)
+from weights_convert.sources.rules import MXNET_LEAVES, Rule, RuleLayout, module, tensor
 
 _VIT = (
     tensor(r"pos_embed", "backbone.pos_embed"),
@@ -70,8 +39,4 @@ SETR_MLA = _setr(
     module(r"head\.head", "head.classifier"),
 )
 
-SOURCE = Source(
-    "mxnetseg",
-    "MXNetSeg on GluonCV backbones, github.com/BebDong/MXNetSeg (MXNet Gluon)",
-    (PSPNET_V1S, PSPNET_V1B, SETR_NAIVE, SETR_PUP, SETR_MLA),
-)
+LAYOUTS = (SETR_NAIVE, SETR_PUP, SETR_MLA)

@@ -1,13 +1,8 @@
-"""Fast_Seg (github.com/lxtGH/Fast_Seg): PyTorch, names as in `libs/models`.
-
-Its PSPNet is GALD-Net's and its ESPNet the authors', names included: the same maps, so the canonical state is the same.
-"""
+"""Fast-SCNN, with and without its auxiliary head."""
 
 from __future__ import annotations
 
-from weights_convert.sources.espnet import ESPNET
-from weights_convert.sources.gald_net import PSPNET
-from weights_convert.sources.rules import COUNTER, Rule, RuleLayout, Source, module
+from weights_convert.sources.rules import COUNTER, Rule, RuleLayout, module
 
 
 def _separable(pattern: str, target: str) -> tuple[Rule, ...]:
@@ -56,4 +51,4 @@ FAST_SCNN = RuleLayout(
     dropped=(COUNTER,),
 )
 
-SOURCE = Source("fast_seg", "Fast_Seg, github.com/lxtGH/Fast_Seg (PyTorch)", (PSPNET, ESPNET, FAST_SCNN))
+LAYOUTS = (FAST_SCNN,)
