@@ -29,9 +29,14 @@ def fans(parameter: Parameter) -> tuple[int, int]:
 def initial_value(parameter: Parameter, seed: int) -> np.ndarray:
     """float32 array of the parameter's shape. Raises ConfigError for an unknown initialiser.
 
+    `bilinear`: a transposed convolution that enlarges each channel by linear interpolation (Long et al., FCN).
     kaiming_*: He et al., arXiv:1502.01852 (gain for ReLU); xavier_*: Glorot and Bengio, 2010; trunc_normal(std):
     normal, redrawn beyond two deviations.
     """
+    if parameter.value is not None:
+        return parameter.value.copy()
+    if parameter.init == "bilinear":
+        return _bilinear(parameter.shape)
     match = _CALL.fullmatch(parameter.init)
     name, argument = match.groups() if match else (parameter.init, None)
     shape = parameter.shape
@@ -67,6 +72,15 @@ def _scaled(name: str, rng: np.random.Generator, parameter: Parameter) -> np.nda
     if "uniform" in name:
         return rng.uniform(-1, 1, parameter.shape) * (np.sqrt(3) * deviation)
     return rng.standard_normal(parameter.shape) * deviation
+
+
+def _bilinear(shape: tuple[int, ...]) -> np.ndarray:
+    """[in, out / groups, kh, kw]: the tent of each side, in the places that keep a channel to itself."""
+    rows, columns = (1 - np.abs((np.arange(k) - (k - 1) / 2) / ((k + 1) // 2)) for k in shape[2:])
+    value = np.zeros(shape, np.float32)
+    for i in range(shape[0]):
+        value[i, i % shape[1]] = np.outer(rows, columns)
+    return value
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...], truncated: bool) -> np.ndarray:

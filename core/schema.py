@@ -1,7 +1,8 @@
 """Typed, frozen dataclasses filled from plain mappings (YAML, command line), with errors that help.
 
 Used by the configuration and by the architecture specs: one set of rules for both. Supported field types: int, float,
-bool, str, Literal, Optional, tuples (fixed or of any length), dict[str, Any] and nested dataclasses.
+bool, str, Literal, Optional, tuples (fixed or of any length), dict[str, Any], nested dataclasses, and families of
+dataclasses told apart by a tag (`Tagged`).
 """
 
 from __future__ import annotations
@@ -11,11 +12,33 @@ import difflib
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from core.errors import ConfigError, SegParityError
 
 T = TypeVar("T")
+
+
+class Tagged:
+    """Base of dataclasses of which a field may hold one of several, told apart in YAML by one key.
+
+    The base names the key, each member its value: with `TAG = "family"` in the base and `family = "resnet"` in a
+    member, `backbone: {family: resnet, depth: 50}` is that member. Without the key a mapping changes the present
+    member; with another member's value it starts from that member's defaults.
+    """
+
+    TAG: ClassVar[str]
+
+    @classmethod
+    def members(cls) -> dict[str, type]:
+        """{tag value: dataclass} of all members at or below this class."""
+        found = {}
+        for member in (cls, *cls.__subclasses__()):
+            if member is not cls:
+                found |= member.members()
+            elif cls.TAG in cls.__dict__:
+                found[getattr(cls, cls.TAG)] = cls
+        return found
 
 
 def nearest(key: str, valid: typing.Iterable[str]) -> str:
@@ -60,6 +83,8 @@ def convert(value: Any, hint: Any, where: str, path: str, current: Any = None) -
             known = ", ".join(repr(a) for a in arguments)
             raise ConfigError(f"{where}: {path}: {value!r} is not one of {known}")
         return value
+    if isinstance(hint, type) and issubclass(hint, Tagged):
+        return _convert_tagged(value, hint, where, path, current)
     if dataclasses.is_dataclass(hint):
         if isinstance(value, hint):  # type: ignore[arg-type]
             return value
@@ -75,6 +100,25 @@ def convert(value: Any, hint: Any, where: str, path: str, current: Any = None) -
     if value is None:
         raise ConfigError(f"{where}: {path}: may not be empty")
     return _convert_scalar(value, hint, where, path)
+
+
+def _convert_tagged(value: Any, hint: type[Tagged], where: str, path: str, current: Any) -> Any:
+    if isinstance(value, hint):
+        return value
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: {path}: expected a mapping of keys, got {_show(value)}")
+    tag, members = hint.TAG, hint.members()
+    fields = {key: item for key, item in value.items() if key != tag}
+    if tag not in value:
+        if isinstance(current, hint):
+            return update(current, fields, where, path)
+        raise ConfigError(f"{where}: {path}: lacks {tag!r}, one of {', '.join(sorted(members))}")
+    name = value[tag]
+    if name not in members:
+        raise ConfigError(f"{where}: {path}.{tag}: unknown {tag} {name!r}.{nearest(str(name), sorted(members))}")
+    if type(current) is members[name]:
+        return update(current, fields, where, path)
+    return _build(members[name], fields, where, path)
 
 
 def _build(hint: Any, values: Any, where: str, path: str) -> Any:
@@ -102,9 +146,10 @@ def _convert_union(value: Any, arguments: tuple, where: str, path: str, current:
     if value is None and type(None) in arguments:
         return None
     error: ConfigError | None = None
+    arguments = tuple(argument for argument in arguments if argument is not type(None))
+    if isinstance(value, Mapping) and all(isinstance(a, type) and issubclass(a, Tagged) for a in arguments):
+        return _convert_tagged_union(value, arguments, where, path, current)
     for argument in arguments:
-        if argument is type(None):
-            continue
         try:
             return convert(value, argument, where, path, current)
         except ConfigError as failed:
@@ -112,6 +157,22 @@ def _convert_union(value: Any, arguments: tuple, where: str, path: str, current:
             error = failed if fits else error or failed
     assert error is not None
     raise error
+
+
+def _convert_tagged_union(value: Mapping, arguments: tuple, where: str, path: str, current: Any) -> Any:
+    """One of several tagged dataclasses: by the tag, or the present one; never by which fields happen to fit."""
+    tag = arguments[0].TAG
+    members = {name: argument for argument in arguments for name in argument.members()}
+    if tag in value:
+        if value[tag] not in members:
+            raise ConfigError(
+                f"{where}: {path}.{tag}: unknown {tag} {value[tag]!r}.{nearest(str(value[tag]), sorted(members))}"
+            )
+        return _convert_tagged(value, members[value[tag]], where, path, current)
+    present = next((argument for argument in arguments if isinstance(current, argument)), None)
+    if present is None:
+        raise ConfigError(f"{where}: {path}: lacks {tag!r}, one of {', '.join(sorted(members))}")
+    return _convert_tagged(value, present, where, path, current)
 
 
 def _convert_tuple(value: Any, arguments: tuple, where: str, path: str) -> tuple:
@@ -137,10 +198,22 @@ def _convert_scalar(value: Any, hint: Any, where: str, path: str) -> Any:
     raise ConfigError(f"{where}: {path}: expected {hint.__name__}, got {_show(value)}")
 
 
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings put together; `changes` wins."""
+    result = dict(base)
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
 def to_plain(value: Any) -> Any:
     """A dataclass, or a value of one, as dictionaries, lists and scalars (YAML and JSON can hold it)."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        tag = {value.TAG: getattr(value, value.TAG)} if isinstance(value, Tagged) else {}
+        return tag | {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
     if isinstance(value, Mapping):

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from core.arch import PRESETS, Spec, build
-from core.arch.families.setr import SETRSpec
 from core.initialize import initial_state
 from core.schema import to_plain
 
@@ -64,60 +63,27 @@ class Case:
         return json.dumps(values)
 
 
-# No side is a multiple of anything, where the architecture takes such pictures.
-_MULTIPLES_OF_8 = ((1, 64, 64), (2, 64, 96), (1, 72, 56))
-_MULTIPLES_OF_16 = ((1, 64, 64), (2, 64, 96), (1, 80, 48))
-_SIZES: dict[str, tuple[tuple[int, int, int], ...]] = {"espnet": _MULTIPLES_OF_8, "setr": _MULTIPLES_OF_16}
+_WANTED = ((1, 64, 64), (2, 64, 96), (1, 73, 57))  # no side a multiple of anything, where a network takes such pictures
+
+
+def _sizes(spec: Spec) -> tuple[tuple[int, int, int], ...]:
+    return tuple((batch, *spec.size_at_least(height, width)) for batch, height, width in _WANTED)
+
 
 _CHOSEN = ("dgcnet_tiny", "espnet_tiny", "fast_scnn_tiny", "pspnet_tiny", "setr_mla_tiny")  # one an architecture
 
 TINY = tuple(
-    Case(name, name, sizes=_SIZES.get(preset.spec.arch, Case.sizes), thorough=name in _CHOSEN)
+    Case(name, name, sizes=_sizes(preset.spec), thorough=name in _CHOSEN)
     for name, preset in sorted(PRESETS.items())
     if name.endswith("_tiny")
 )
 
 
-def _narrow_resnet(spec: Any) -> dict[str, Any]:
-    # Multiples of 8: MXNet's oneDNN divides by zero in the float32 gradient of some odd ones.
-    return {"stem_widths": [8] * len(spec.stem_widths), "stage_widths": [8, 8, 16, 16]}
-
-
-def _narrow_heads(spec: Spec, taps: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-    heads = []
-    for head in spec.auxiliary:
-        values = to_plain(head)
-        heads.append({**values, "width": min(head.width, 8), "tap": (taps or {}).get(head.tap, head.tap)})
-    return heads
-
-
 def narrow(preset: str) -> dict[str, Any]:
     """Overrides that make a published original narrow and shallow, with every switch of it as it is."""
-    spec: Any = PRESETS[preset].spec
-    if spec.arch == "pspnet":
-        return {
-            "backbone": _narrow_resnet(spec.backbone),
-            "pyramid": {"width": 8},
-            "head": {"width": 8},
-            "auxiliary": _narrow_heads(spec),
-        }
-    if spec.arch == "dgcnet":
-        overrides: dict[str, Any] = {"backbone": _narrow_resnet(spec.backbone), "dual": {"width": 16}}
-        return {**overrides, "head": {"width": 8}, "auxiliary": _narrow_heads(spec)}
-    if spec.arch == "fast_scnn":
-        widths: dict[str, Any] = {"down_widths": [8, 8, 8], "group_widths": [8, 16, 16], "group_blocks": [1, 1, 1]}
-        rest = {"pyramid": {"width": 8}, "context_width": 16, "fusion_width": 16}
-        return {**widths, **rest, "auxiliary": _narrow_heads(spec)}
-    if spec.arch == "espnet":
-        return {"p": 1, "q": 1, "widths": [16, 20, 25]}
-    return _narrow_setr(spec)
-
-
-def _narrow_setr(spec: SETRSpec) -> dict[str, Any]:
-    backbone = {"image_size": [64, 64], "width": 16, "depth": 4, "heads": 2}
-    overrides: dict[str, Any] = {"backbone": backbone, "taps": [1, 2, 3, 4], "width": 8, "head": {"width": 8}}
-    taps = {f"block{old}": f"block{new}" for new, old in enumerate(spec.taps, start=1)}
-    return {**overrides, "auxiliary": _narrow_heads(spec, taps)}
+    small = to_plain(PRESETS[preset].spec.narrow())
+    del small["num_classes"]  # the data set's
+    return small
 
 
 _ORIGINALS = (
@@ -130,12 +96,8 @@ _ORIGINALS = (
 
 
 def _narrow_case(preset: str) -> Case:
-    spec: Any = PRESETS[preset].spec
-    if spec.arch == "pspnet" and spec.pyramid.pooling == "strided":  # maps on which no window lies in the padding
-        wide = ((1, 128, 128), (2, 88, 136), (1, 85, 121))
-        return Case(f"{preset}, narrow", preset, narrow(preset), sizes=wide, crop=(88, 88))
-    sizes = _SIZES.get(spec.arch, Case.sizes)
-    return Case(f"{preset}, narrow", preset, narrow(preset), sizes=sizes)
+    spec = PRESETS[preset].spec.narrow()
+    return Case(f"{preset}, narrow", preset, narrow(preset), sizes=_sizes(spec), crop=spec.size_at_least(64, 64))
 
 
 # One narrow network for every original that differs in more than width and depth.

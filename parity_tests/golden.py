@@ -47,7 +47,7 @@ ORIGINS = {
 RESIZES = ("SemSegPaddle", "MXNetSeg", "PaddleSeg")
 IN_FLOAT64 = ("MXNetSeg",)
 
-_SMALL_VIT = {"backbone": {"width": 96, "depth": 6, "heads": 4}, "taps": [3, 4, 5, 6]}
+_SMALL_VIT = {"backbone": {"width": 96, "depth": 6, "heads": 4, "taps": [3, 4, 5, 6]}}
 _UP = {"width": 256, "upsample": 4, "dropout": {"p": 0.0}}
 
 
@@ -61,8 +61,7 @@ FACTS: dict[tuple[str, str], dict[str, Any]] = {
     ("mmseg", "setr_pup"): _small_setr(3),
     ("mmseg", "setr_mla"): _SMALL_VIT,
     ("PaddleSeg", "setr_naive_vit_base"): {
-        "backbone": {"width": 768, "depth": 12, "heads": 12},
-        "taps": [3, 6, 9, 12],
+        "backbone": {"width": 768, "depth": 12, "heads": 12, "taps": [3, 6, 9, 12]},
         "auxiliary": [
             {"tap": f"block{n}", "width": 256, "kernel": 1, "bias": True, "dropout": {"p": 0.0}} for n in (3, 6, 9)
         ],

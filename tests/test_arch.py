@@ -72,7 +72,7 @@ def test_without_dropout_reaches_every_dropout() -> None:
     ],
 )
 def test_dilations_of_the_originals(options: dict, layer3: list[int], layer4: list[int]) -> None:
-    stages = ResNetSpec(depth=50, **options).stages()
+    stages = ResNetSpec(depth=50, **options).blocks()
     assert [block.dilation for block in stages[2]] == layer3
     assert [block.dilation for block in stages[3]] == layer4
 

@@ -11,11 +11,11 @@ import pytest
 from core.arch import PRESETS, build
 from core.errors import WeightsError
 from core.initialize import initial_state
+from core.schema import merged
 from parity_tests.golden import ORIGINS, find_network, make_parameters, read_golden
 from tests.golden_files import PRESET_OF
 from tests.shared_paths import require_shared
 from weights_convert import matching
-from weights_convert.infer import infer_classes, infer_overrides, merged
 from weights_convert.load import canonical_state, import_weights
 from weights_convert.matching import identify
 from weights_convert.sources import SOURCES, Source, find_source
@@ -219,8 +219,8 @@ def _shapes(preset: str, classes: int, overrides: Mapping[str, object] | None = 
 )
 def test_what_shapes_show_is_inferred(preset: str, overrides: dict[str, object]) -> None:
     shapes = _shapes(preset, 7, overrides)
-    assert infer_overrides(PRESETS[preset].spec, shapes) == overrides
-    assert infer_classes(shapes) == 7
+    assert PRESETS[preset].spec.infer(shapes) == overrides
+    assert PRESETS[preset].spec.infer_classes(shapes) == 7
 
 
 def test_overrides_merge_by_nested_key() -> None:

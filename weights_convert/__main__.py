@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 
 from core.errors import ConfigError, SegParityError
+from core.schema import merged
 from weights_convert.convert import convert_file
 from weights_convert.formats import FORMATS
-from weights_convert.infer import merged
 from weights_convert.inspection import inspect_file, table
 from weights_convert.load import count_reasons
 from weights_convert.sources import SOURCES

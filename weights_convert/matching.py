@@ -11,8 +11,7 @@ import numpy as np
 
 from core.arch import PRESETS, Spec, build
 from core.errors import ConfigError, SpecError, WeightsError
-from core.schema import nearest
-from weights_convert.infer import infer_classes, infer_overrides, merged
+from core.schema import merged, nearest
 from weights_convert.sources import SOURCES, Layout, Origin, Source, find_source
 
 SHOWN = 12
@@ -176,9 +175,9 @@ def _read_as(
     """The reading with `preset`, changed by what the shapes show; None if the preset cannot be changed so."""
     canonical = {name: origin.shape(shapes[origin.name]) for name, origin in origins.items()}
     # What the caller says stands; what the shapes show is added.
-    changes = merged(infer_overrides(base, canonical), overrides)
+    changes = merged(base.infer(canonical), overrides)
     try:
-        spec = build(preset, infer_classes(canonical), changes)
+        spec = build(preset, base.infer_classes(canonical), changes)
         return compare(source, layout, preset, changes, spec, shapes)
     except (ConfigError, SpecError):
         return None
@@ -253,7 +252,7 @@ def _against(
     }
     kept = {name: shape for name, shape in shapes.items() if name not in extra}
     left_out: list[str] = []
-    classes = infer_classes(canonical)
+    classes = spec.infer_classes(canonical)
     target = spec
     if fine_tune and classes is not None and classes != spec.num_classes:
         target = _with_classes(spec, classes)

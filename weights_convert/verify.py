@@ -11,7 +11,6 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from core.arch import Spec
-from core.arch.families.setr import SETRSpec
 from core.errors import WeightsError
 from weights_convert.load import Imported, import_weights
 
@@ -24,9 +23,7 @@ ACROSS = 1e-2
 
 def picture(spec: Spec) -> np.ndarray:
     """A fixed random input [1, 3, H, W] of a size the network takes."""
-    height, width = SIDE, 2 * SIDE
-    if isinstance(spec, SETRSpec):
-        height, width = spec.backbone.image_size
+    height, width = spec.size_at_least(SIDE, 2 * SIDE)
     return np.random.default_rng(0).standard_normal((1, 3, height, width)).astype(np.float32)
 
 

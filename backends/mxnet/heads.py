@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import ModuleType
 
 from mxnet.gluon import HybridBlock, nn
 from mxnet.gluon.contrib.nn import Identity
 
 from backends.mxnet.layers import ConvNormAct, Tensor, dropout, enlarge
+from core.arch import Spec
 from core.arch.parts import FCNHeadSpec, NormSpec
 
 
@@ -29,3 +31,18 @@ class FCNHead(HybridBlock):
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
         x = enlarge(F, self.block(x), self.upsample, self.align_corners)
         return self.classifier(self.dropout(x))
+
+
+class AuxiliaryHeads(nn.HybridSequential):
+    """The auxiliary heads of a network: {tap: map} -> their logits, in the spec's order."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.taps = [head.tap for head in spec.auxiliary]
+        for head in spec.auxiliary:
+            channels, corners = spec.tap_channels(head.tap), spec.align_corners
+            self.add(FCNHead(channels, spec.num_classes, head, spec.head_norm, align_corners=corners))
+
+    def __call__(self, features: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """Not a block's call: a graph takes arrays, not a dictionary; each head is called as a block."""
+        return tuple(head(features[tap]) for head, tap in zip(self, self.taps))

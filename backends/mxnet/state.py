@@ -1,27 +1,37 @@
-"""Between a model and {canonical name: numpy array}. MXNet's layouts are PyTorch's; some names end differently."""
+"""Between a model and {canonical name: numpy array}. MXNet's layouts are PyTorch's; some kinds name differently."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from mxnet import nd
-from mxnet.gluon import Parameter
+from mxnet.gluon import Block, Parameter, nn
 
 from backends.mxnet.layers import Network
 from core.arch.inventory import check_state
 
-# Gluon's attribute -> canonical. `alpha` is the slope of a PReLU.
-SUFFIXES = {"gamma": "weight", "beta": "bias", "alpha": "weight"}
+# {kind of block: {Gluon's name of its parameter: canonical}}; a network's own `gamma` keeps its name.
+AFFINE = {"gamma": "weight", "beta": "bias"}
+RENAMED: dict[type[Block], dict[str, str]] = {
+    nn.BatchNorm: AFFINE,
+    nn.LayerNorm: AFFINE,
+    nn.GroupNorm: AFFINE,
+    nn.PReLU: {"alpha": "weight"},
+}
 
 
 def parameters(model: Network) -> dict[str, Parameter]:
     """{canonical name: parameter} of all parameters and running statistics, in order."""
-    named = {}
-    for name, parameter in model._collect_params_with_prefix().items():  # names by structure, as in save_parameters
-        *path, leaf = name.split(".")
-        named[".".join([*path, SUFFIXES.get(leaf, leaf)])] = parameter
-    return named
+    return dict(_named(model, ""))
+
+
+def _named(block: Block, prefix: str) -> Iterator[tuple[str, Parameter]]:
+    renamed = next((names for kind, names in RENAMED.items() if isinstance(block, kind)), {})
+    for own, parameter in block._reg_params.items():
+        yield prefix + renamed.get(own, own), parameter
+    for name, child in block._children.items():
+        yield from _named(child, f"{prefix}{name}.")
 
 
 def names(model: Network) -> list[str]:

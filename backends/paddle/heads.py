@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from paddle import Tensor, nn
 
 from backends.paddle.layers import ConvNormAct, dropout, resize
+from core.arch import Spec
 from core.arch.parts import FCNHeadSpec, NormSpec
 
 
@@ -28,3 +31,25 @@ class FCNHead(nn.Layer):
         if self.upsample > 1:
             x = resize(x, (x.shape[2] * self.upsample, x.shape[3] * self.upsample), self.align_corners)
         return self.classifier(self.dropout(x))
+
+
+class AuxiliaryHeads(nn.LayerList):
+    """The auxiliary heads of a network: {tap: map} -> their logits, in the spec's order."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(
+            [
+                FCNHead(
+                    spec.tap_channels(head.tap),
+                    spec.num_classes,
+                    head,
+                    spec.head_norm,
+                    align_corners=spec.align_corners,
+                )
+                for head in spec.auxiliary
+            ]
+        )
+        self.taps = [head.tap for head in spec.auxiliary]
+
+    def forward(self, features: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        return tuple(head(features[tap]) for head, tap in zip(self, self.taps))

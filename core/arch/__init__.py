@@ -3,25 +3,34 @@
     spec = build("pspnet_resnet50_gald", num_classes=11)
     spec.parameters()        # names, shapes, kinds, in canonical order
 
-A preset is a published original under a name of its own; `PRESETS` holds them all.
+A preset is a published original under a name of its own; `PRESETS` holds them all. The files of `families` and
+`backbones` are found by being there.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import pkgutil
 from collections.abc import Mapping
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
-from core.arch.families import dgcnet, espnet, fast_scnn, pspnet, setr
+from core.arch import backbones, families
 from core.arch.spec import Preset, Spec
 from core.errors import ConfigError
 from core.schema import nearest, update
 
 __all__ = ["ARCHITECTURES", "PRESETS", "Preset", "Spec", "build"]
 
-_MODULES = (dgcnet, espnet, fast_scnn, pspnet, setr)
 
-PRESETS: dict[str, Preset] = {preset.name: preset for module in _MODULES for preset in module.PRESETS}
+def _modules(package: ModuleType) -> list[ModuleType]:
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return [import_module(f"{package.__name__}.{name}") for name in names]
+
+
+_modules(backbones)  # a configuration may name any of them
+PRESETS: dict[str, Preset] = {preset.name: preset for module in _modules(families) for preset in module.PRESETS}
 ARCHITECTURES: dict[str, type[Spec]] = {preset.spec.arch: type(preset.spec) for preset in PRESETS.values()}
 
 

@@ -6,17 +6,33 @@ PyTorch's layouts. Backends are tested to have exactly this list; weight convers
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
+from core.arch.activations import check_activation
 from core.errors import WeightsError
 
 Kind = Literal[
-    "conv", "deconv", "linear", "embedding", "norm_scale", "norm_bias", "bias", "prelu", "running_mean", "running_var"
+    "conv",
+    "deconv",
+    "linear",
+    "embedding",
+    "norm_scale",
+    "norm_bias",
+    "bias",
+    "prelu",
+    "scale",  # a learned factor or table of the network's own, by its own name (DANet's gamma)
+    "running_mean",
+    "running_var",
+    "buffer",  # a fixed table that is stored: never learned, never changed by a forward pass
 ]
-BUFFERS = ("running_mean", "running_var")
+BUFFERS = ("running_mean", "running_var", "buffer")
+Kernel = int | tuple[int, int]  # a square one, or (rows, columns)
 
 
 @dataclass(frozen=True)
@@ -24,13 +40,14 @@ class Parameter:
     """One tensor of a network, in canonical name and layout.
 
     conv [out, in/groups, (kh,) kw], deconv [in, out/groups, kh, kw], linear [out, in]. `init` is an initialiser of
-    core.initialize: a name, or `name(number)`.
+    core.initialize: a name, or `name(number)`; a fixed table stands in `value` instead.
     """
 
     name: str
     shape: tuple[int, ...]
     kind: Kind
     init: str
+    value: np.ndarray | None = field(default=None, compare=False)
 
     @property
     def trainable(self) -> bool:
@@ -71,7 +88,7 @@ class Inventory:
         name: str,
         channels: int,
         width: int,
-        kernel: int,
+        kernel: Kernel,
         *,
         groups: int = 1,
         bias: bool = False,
@@ -80,13 +97,27 @@ class Inventory:
     ) -> None:
         """A convolution from `channels` to `width`; `axes=1` for Conv1d; `classifier`: it gives the logits."""
         init = self.init.classifier if classifier else self.init.conv
-        self.add(f"{name}.weight", (width, channels // groups, *[kernel] * axes), "conv", init)
+        sides = kernel if isinstance(kernel, tuple) else (kernel,) * axes
+        self.add(f"{name}.weight", (width, channels // groups, *sides), "conv", init)
         if bias:
             self.add(f"{name}.bias", (width,), "bias", "zeros")
 
-    def deconv(self, name: str, channels: int, width: int, kernel: int) -> None:
-        """A bias-free transposed convolution."""
-        self.add(f"{name}.weight", (channels, width, kernel, kernel), "deconv", self.init.conv)
+    def deconv(
+        self,
+        name: str,
+        channels: int,
+        width: int,
+        kernel: Kernel,
+        *,
+        groups: int = 1,
+        bias: bool = False,
+        init: str | None = None,
+    ) -> None:
+        """A transposed convolution; `init` where it is not the convolutions' (`bilinear`, say)."""
+        sides = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+        self.add(f"{name}.weight", (channels, width // groups, *sides), "deconv", init or self.init.conv)
+        if bias:
+            self.add(f"{name}.bias", (width,), "bias", "zeros")
 
     def linear(self, name: str, features: int, width: int, *, bias: bool = True) -> None:
         self.add(f"{name}.weight", (width, features), "linear", self.init.linear)
@@ -105,33 +136,49 @@ class Inventory:
         self.add(f"{name}.weight", (width,), "norm_scale", "ones")
         self.add(f"{name}.bias", (width,), "norm_bias", "zeros")
 
+    def group_norm(self, name: str, width: int) -> None:
+        self.layer_norm(name, width)
+
     def prelu(self, name: str, width: int) -> None:
         self.add(f"{name}.weight", (width,), "prelu", "constant(0.25)")
+
+    def scale(self, name: str, shape: tuple[int, ...], init: str = "zeros") -> None:
+        """A learned tensor that belongs to no layer."""
+        self.add(name, shape, "scale", init)
+
+    def buffer(self, name: str, value: np.ndarray) -> None:
+        """A fixed table that checkpoints hold."""
+        array = np.asarray(value, np.float32)
+        self.parameters.append(Parameter(self._prefix + name, array.shape, "buffer", "fixed", array))
+
+    def activation(self, name: str, act: str, width: int) -> None:
+        """The slopes of `act`, if it has any. Raises ValueError for an activation that no backend knows."""
+        check_activation(act)
+        if act in ("prelu", "prelu_shared"):
+            self.prelu(name, width if act == "prelu" else 1)
 
     def conv_norm_act(
         self,
         name: str,
         channels: int,
         width: int,
-        kernel: int,
+        kernel: Kernel,
         *,
         groups: int = 1,
         bias: bool = False,
         act: str = "relu",
     ) -> None:
-        """The block `conv`, `bn`, `act` of every backend's layers.py."""
+        """The block `conv`, `bn`, `act` of every backend's layers."""
         with self.scope(name):
             self.conv("conv", channels, width, kernel, groups=groups, bias=bias)
             self.batch_norm("bn", width)
-            if act == "prelu":
-                self.prelu("act", width)
+            self.activation("act", act, width)
 
     def norm_act(self, name: str, width: int, *, act: str = "relu") -> None:
         """The block `bn`, `act`."""
         with self.scope(name):
             self.batch_norm("bn", width)
-            if act == "prelu":
-                self.prelu("act", width)
+            self.activation("act", act, width)
 
 
 def count(parameters: Sequence[Parameter], *, buffers: bool = False) -> int:
@@ -144,6 +191,11 @@ def count(parameters: Sequence[Parameter], *, buffers: bool = False) -> int:
                 size *= side
             total += size
     return total
+
+
+def numbered(names: Iterable[str], pattern: str) -> int:
+    """How many numbers the pattern's group takes among the names: `layer1\\.(\\d+)\\.` counts the blocks of layer1."""
+    return len({found[1] for name in names if (found := re.match(pattern, name))})
 
 
 def check_state(parameters: Sequence[Parameter], state: Mapping[str, Any], where: str = "state") -> None:

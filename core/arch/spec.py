@@ -1,4 +1,8 @@
-"""The base of all architecture specs, and the presets that name the published originals."""
+"""The base of all architecture specs, and the presets that name the published originals.
+
+All that is known of an architecture stands in its spec: numbers, parameters, which sizes it takes, how it is made small
+for tests, what a checkpoint's shapes tell of it.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from core.arch.backbones.base import BackboneSpec
 from core.arch.golden import GoldenFile
-from core.arch.inventory import Inventory, Parameter, count
-from core.arch.parts import DropoutSpec, FCNHeadSpec
+from core.arch.inventory import InitSpec, Inventory, Parameter, count
+from core.arch.parts import DropoutSpec, FCNHeadSpec, NormSpec
 from core.errors import SpecError
 
 S = TypeVar("S", bound="Spec")
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class Spec:
     """Every number that defines a network. Subclasses add their fields and list their parameters.
 
-    `align_corners` is how the logits are resized to the picture. `auxiliary` heads come after the main one in what a
-    model returns, in this order.
+    `align_corners` is how the logits are resized to the picture. `auxiliary` heads come after the main output(s) in
+    what a model returns, in this order. `classifiers`: names of the weights whose first side is the number of classes;
+    the first that a checkpoint has tells it.
     """
 
     arch: ClassVar[str]
+    classifiers: ClassVar[tuple[str, ...]] = ("head.classifier.weight",)
 
     num_classes: int = 19
     align_corners: bool = True
@@ -40,20 +48,135 @@ class Spec:
         """Number of learnable scalars."""
         return count(self.parameters())
 
+    @property
+    def head_norm(self) -> NormSpec:
+        """Batch norm of the heads."""
+        return NormSpec()
+
+    def tap_channels(self, tap: str) -> int:
+        """Channels of the map an auxiliary head taps."""
+        raise SpecError(f"{self.arch} has no map {tap!r} for an auxiliary head")
+
+    # Sizes
+
+    @property
+    def least(self) -> int:
+        """The smallest side of a picture."""
+        return 32
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of a picture must be multiples of."""
+        return 1
+
     def check_input(self, height: int, width: int) -> None:
         """Raises SpecError if the network does not take pictures of that size."""
-        require_sides(height, width, least=32)
+        require_sides(height, width, least=self.least, multiple=self.multiple)
+
+    def smallest_normalised(self, height: int, width: int) -> tuple[int, int] | None:
+        """(rows, columns) of the smallest map that a batch norm sees of such a picture; None without batch norms."""
+        return None
 
     def check_batch(self, batch: int, height: int, width: int) -> None:
-        """Raises SpecError if training on such a batch would normalise over a single value."""
+        """Raises SpecError if training on such a batch would normalise over a single value per channel."""
+        smallest = self.smallest_normalised(height, width)
+        if smallest is not None and batch * smallest[0] * smallest[1] < 2:
+            pooled = " (it pools to one place)" if self.smallest_normalised(4096, 4096) == (1, 1) else ""
+            raise SpecError(
+                f"batch of {batch} at {height}x{width}: the network's smallest map is {smallest[0]}x{smallest[1]}"
+                f"{pooled}, which gives batch norm one value per channel; train with at least 2 pictures"
+            )
+
+    def size_at_least(self, height: int, width: int) -> tuple[int, int]:
+        """The smallest sides, none below the given ones, that the network takes."""
+        return self._side_at_least(height), self._side_at_least(width)
+
+    def _side_at_least(self, side: int) -> int:
+        first = -(-max(side, self.least) // self.multiple) * self.multiple
+        for candidate in range(first, first + 1024, self.multiple):
+            try:
+                self.check_input(candidate, candidate)
+            except SpecError:
+                continue
+            return candidate
+        raise SpecError(f"{self.arch}: takes no side from {side} to {first + 1024}")
+
+    # Variants
 
     def for_inference(self: S) -> S:
-        """The same network without its auxiliary heads."""
+        """The same network without what only training needs: its auxiliary heads."""
         return dataclasses.replace(self, auxiliary=())
 
     def without_dropout(self: S) -> S:
         """The same network with every dropout probability 0 (parity tests train so)."""
         return _replace_dropout(self)
+
+    def narrow(self: S) -> S:
+        """A small and shallow network with every switch of this one as it is, for tests."""
+        raise NotImplementedError
+
+    def infer(self, shapes: Shapes) -> dict[str, Any]:
+        """Fields, as overrides, that the shapes of a checkpoint's canonical tensors show to be different."""
+        if self.auxiliary and not any(name.startswith("auxiliary.") for name in shapes):
+            return {"auxiliary": []}
+        return {}
+
+    def infer_classes(self, shapes: Shapes) -> int | None:
+        """The number of classes that the shapes of a checkpoint's canonical tensors tell; None if they do not."""
+        return next((shapes[name][0] for name in self.classifiers if shapes.get(name)), None)
+
+
+@dataclass(frozen=True)
+class EncoderDecoderSpec(Spec):
+    """A backbone, what stands on it, and auxiliary heads on the backbone's (or the decoder's) maps.
+
+    Canonical order: backbone, auxiliary heads, the rest.
+    """
+
+    backbone: BackboneSpec = dataclasses.field(default_factory=BackboneSpec)
+    init: InitSpec = dataclasses.field(default_factory=InitSpec)
+
+    def inventory(self) -> Inventory:
+        out = Inventory(self.init)
+        self.backbone.inventory(out)
+        for i, head in enumerate(self.auxiliary):
+            head.inventory(out, f"auxiliary.{i}", self.tap_channels(head.tap), self.num_classes)
+        self.decoder_inventory(out)
+        return out
+
+    def decoder_inventory(self, out: Inventory) -> None:
+        """Adds the parameters of all that stands on the backbone but the auxiliary heads."""
+        raise NotImplementedError
+
+    @property
+    def head_norm(self) -> NormSpec:
+        return self.backbone.norm
+
+    def tap_channels(self, tap: str) -> int:
+        """Channels of the map an auxiliary head taps: a stage of the backbone, or one that the decoder adds."""
+        return self.backbone.channels(tap)
+
+    @property
+    def least(self) -> int:
+        return 16
+
+    @property
+    def multiple(self) -> int:
+        return self.backbone.multiple
+
+    def smallest_normalised(self, height: int, width: int) -> tuple[int, int] | None:
+        stage = self.backbone.deepest
+        return self.backbone.map_size(height, stage), self.backbone.map_size(width, stage)
+
+    def infer(self, shapes: Shapes) -> dict[str, Any]:
+        found = super().infer(shapes)
+        backbone = self.backbone.infer(shapes)
+        return found | ({"backbone": backbone} if backbone else {})
+
+
+def narrow_heads(heads: tuple[FCNHeadSpec, ...], taps: Mapping[str, str] | None = None) -> tuple[FCNHeadSpec, ...]:
+    """The heads with few channels; `taps` renames what they tap."""
+    return tuple(head.narrow(taps=taps) for head in heads)
 
 
 def require_sides(height: int, width: int, *, least: int = 1, multiple: int = 1, why: str = "") -> None:

@@ -8,10 +8,8 @@ from types import ModuleType
 from mxnet.gluon import HybridBlock, nn
 from mxnet.gluon.contrib.nn import Identity
 
-from backends.mxnet.layers import BatchNorm, ConvNormAct, Tensor
+from backends.mxnet.layers import Backbone, BatchNorm, ConvNormAct, Tensor
 from core.arch.backbones.resnet import BlockSpec, ResNetSpec
-
-STAGES = ("layer1", "layer2", "layer3", "layer4")
 
 
 class Downsample(HybridBlock):
@@ -80,15 +78,15 @@ class Bottleneck(HybridBlock):
         return F.relu(self.bn3(self.conv3(y)) + self.downsample(x))
 
 
-class ResNet(HybridBlock):
-    """Returns the maps of layer1 … layer4, in the order of `STAGES` (a graph returns arrays, not a dictionary)."""
+class ResNet(Backbone):
+    """The maps of layer1 … layer4."""
 
     def __init__(self, spec: ResNetSpec) -> None:
-        super().__init__()
+        super().__init__(spec)
         self.convention = "full" if spec.stem_pool_ceil else "valid"  # ceil mode or floor
         self.stem = _stem(spec)
         block_type = Bottleneck if spec.bottleneck else BasicBlock
-        for name, blocks in zip(STAGES, spec.stages()):
+        for name, blocks in zip(self.stages, spec.blocks()):
             stage = nn.HybridSequential()
             stage.add(*[block_type(block, spec) for block in blocks])
             setattr(self, name, stage)
@@ -99,7 +97,7 @@ class ResNet(HybridBlock):
             x, pool_type="max", kernel=(3, 3), stride=(2, 2), pad=(1, 1), pooling_convention=self.convention
         )  # 1/4
         features = []
-        for stage in STAGES:
+        for stage in self.stages:
             x = getattr(self, stage)(x)
             features.append(x)
         return tuple(features)
@@ -107,7 +105,7 @@ class ResNet(HybridBlock):
 
 def _stem(spec: ResNetSpec) -> nn.HybridSequential:
     kernel = 7 if spec.stem == "7x7" else 3
-    widths: list[int] = [3, *spec.stem_widths]
+    widths: list[int] = [spec.in_channels, *spec.stem_widths]
     stem = nn.HybridSequential()
     stem.add(
         *[

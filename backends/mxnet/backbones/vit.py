@@ -7,7 +7,7 @@ from types import ModuleType
 from mxnet import init
 from mxnet.gluon import HybridBlock, nn
 
-from backends.mxnet.layers import GELU, Tensor, concat, dropout, interpolation_matrix, multiply_sides
+from backends.mxnet.layers import GELU, Backbone, Tensor, concat, dropout, interpolation_matrix, multiply_sides
 from core.arch.backbones.vit import CUBIC, ViTSpec
 
 
@@ -84,21 +84,20 @@ class Block(HybridBlock):
         return x + self.mlp(self.norm2(x))
 
 
-class ViT(HybridBlock):
-    """Returns the tokens [N, h * w, C] after the blocks `taps` (1-based), class token dropped.
+class ViT(Backbone):
+    """The tokens [N, h * w, C] after the tapped blocks, class token dropped, and the patch map [N, C, h, w]."""
 
-    Before them comes the patch map [N, C, h, w], whose sides a graph needs to make maps of tokens.
-    """
-
-    def __init__(self, spec: ViTSpec, taps: tuple[int, ...]) -> None:
-        super().__init__()
-        self.spec, self.taps = spec, taps
+    def __init__(self, spec: ViTSpec) -> None:
+        super().__init__(spec)
+        self.stages = ("patches", *self.stages)
         token = spec.class_token != "none"
         if token:
             self.cls_token = self.params.get("cls_token", shape=(1, 1, spec.width), init=init.Zero())
         length = spec.grid[0] * spec.grid[1] + token
         self.pos_embed = self.params.get("pos_embed", shape=(1, length, spec.width), init=init.Zero())
-        self.patch_embed = nn.Conv2D(spec.width, spec.patch, strides=spec.patch, use_bias=True, in_channels=3)
+        self.patch_embed = nn.Conv2D(
+            spec.width, spec.patch, strides=spec.patch, use_bias=True, in_channels=spec.in_channels
+        )
         self.blocks = nn.HybridSequential()
         self.blocks.add(*[Block(spec) for _ in range(spec.depth)])
 
@@ -130,6 +129,6 @@ class ViT(HybridBlock):
         features = []
         for number, block in enumerate(self.blocks, start=1):
             x = block(x)
-            if number in self.taps:
+            if number in self.spec.taps:
                 features.append(F.slice_axis(x, axis=1, begin=1, end=None) if used else x)
         return patches, *features

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from mxnet import context, cpu
 
 from backends.mxnet.layers import Network
-from backends.mxnet.models.dgcnet import DGCNet
-from backends.mxnet.models.espnet import ESPNet
-from backends.mxnet.models.fast_scnn import FastSCNN
-from backends.mxnet.models.pspnet import PSPNet
-from backends.mxnet.models.setr import SETR
 from core.arch import Spec
-
-MODELS: dict[str, type[Network]] = {
-    "dgcnet": DGCNet,
-    "espnet": ESPNet,
-    "fast_scnn": FastSCNN,
-    "pspnet": PSPNet,
-    "setr": SETR,
-}
 
 
 def build_model(spec: Spec, device: context.Context | None = None) -> Network:
     """The network of `spec`, with Gluon's own initial values (load a state before use), hybridized for any input size.
 
+    Its class in the file of its architecture is the spec's without `Spec`.
     `static_shape` stays off: with it, two forward passes recorded before one backward pass give a wrong gradient.
     """
-    model = MODELS[spec.arch](spec)
+    module = import_module(f"{__name__}.{spec.arch}")
+    model: Network = getattr(module, type(spec).__name__.removesuffix("Spec"))(spec)
     model.initialize(ctx=device or cpu())
     model.hybridize(static_alloc=True, static_shape=False)
     return model

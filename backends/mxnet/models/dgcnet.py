@@ -10,9 +10,9 @@ from types import ModuleType
 
 from mxnet.gluon import HybridBlock, nn
 
-from backends.mxnet.backbones.resnet import STAGES, ResNet
+from backends.mxnet.encoder_decoder import EncoderDecoder
 from backends.mxnet.heads import FCNHead
-from backends.mxnet.layers import ConvNorm1d, ConvNormAct, Network, Tensor, concat, resize
+from backends.mxnet.layers import ConvNorm1d, ConvNormAct, Tensor, concat, resize
 from core.arch.families.dgcnet import DGCNetSpec, DualGCNSpec
 
 
@@ -85,30 +85,20 @@ class DualGCN(HybridBlock):
         return self.merge(concat(F, self.coordinate(x), self.feature(x)))
 
 
-class DGCNet(Network):
+class DGCNet(EncoderDecoder):
     """[N, 3, H, W] -> logits at the output stride, main head first."""
 
     def __init__(self, spec: DGCNetSpec) -> None:
-        super().__init__()
-        self.spec = spec
-        norm, corners, classes = spec.backbone.norm, spec.align_corners, spec.num_classes
-        channels, width = spec.backbone.channels("layer4"), spec.dual.width
-        self.backbone = ResNet(spec.backbone)
+        super().__init__(spec)
+        norm, corners, width = spec.backbone.norm, spec.align_corners, spec.dual.width
+        self.deepest = spec.backbone.deepest
+        channels = spec.backbone.channels(self.deepest)
         self.reduce = ConvNormAct(channels, width, 3, norm)
         self.dual = DualGCN(spec.dual)
         self.refine = ConvNormAct(width, width, 3, norm)
-        self.head = FCNHead(channels + width, classes, spec.head, norm, align_corners=corners)
-        self.auxiliary = nn.HybridSequential()
-        self.auxiliary.add(
-            *[
-                FCNHead(spec.backbone.channels(head.tap), classes, head, norm, align_corners=corners)
-                for head in spec.auxiliary
-            ]
-        )
+        self.head = FCNHead(channels + width, spec.num_classes, spec.head, norm, align_corners=corners)
 
-    def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, ...]:
-        features = dict(zip(STAGES, self.backbone(x)))
-        x = features["layer4"]
+    def decode(self, F: ModuleType, features: dict[str, Tensor]) -> Tensor:
+        x = features[self.deepest]
         graph = self.refine(self.dual(self.reduce(x)))
-        logits = self.head(concat(F, x, graph))
-        return logits, *[head(features[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]
+        return self.head(concat(F, x, graph))

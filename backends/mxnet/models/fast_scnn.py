@@ -10,7 +10,7 @@ from types import ModuleType
 
 from mxnet.gluon import HybridBlock, nn
 
-from backends.mxnet.heads import FCNHead
+from backends.mxnet.heads import AuxiliaryHeads
 from backends.mxnet.layers import ConvNormAct, Network, PyramidPooling, Tensor, dropout, resize
 from core.arch.families.fast_scnn import FastSCNNSpec
 from core.arch.parts import NormSpec
@@ -104,7 +104,7 @@ def _detail(spec: FastSCNNSpec) -> nn.HybridSequential:
     first, second, third = spec.down_widths
     detail = nn.HybridSequential()
     detail.add(
-        ConvNormAct(3, first, 3, spec.norm, stride=2, padding=0, bias=spec.stem_bias),
+        ConvNormAct(spec.in_channels, first, 3, spec.norm, stride=2, padding=0, bias=spec.stem_bias),
         SeparableConv(first, second, spec, stride=2),
         SeparableConv(second, third, spec, stride=2),
     )
@@ -115,21 +115,12 @@ class FastSCNN(Network):
     """[N, 3, H, W] -> logits at 1/8, main head first."""
 
     def __init__(self, spec: FastSCNNSpec) -> None:
-        super().__init__()
-        self.spec = spec
+        super().__init__(spec)
         self.detail = _detail(spec)
         self.context = Context(spec)
         self.fusion = Fusion(spec)
         self.head = Head(spec)
-        self.auxiliary = nn.HybridSequential()
-        self.auxiliary.add(
-            *[
-                FCNHead(
-                    spec.tap_channels(head.tap), spec.num_classes, head, spec.norm, align_corners=spec.align_corners
-                )
-                for head in spec.auxiliary
-            ]
-        )
+        self.auxiliary = AuxiliaryHeads(spec)
 
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, ...]:
         before, after = self.spec.stem_padding
@@ -138,4 +129,4 @@ class FastSCNN(Network):
         features = {"detail": self.detail(x)}  # 1/8
         features["context"] = self.context(features["detail"])  # 1/32
         logits = self.head(self.fusion(features["detail"], features["context"]))
-        return logits, *[head(features[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]
+        return (logits, *self.auxiliary(features))

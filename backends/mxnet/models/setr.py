@@ -9,9 +9,9 @@ from types import ModuleType
 
 from mxnet.gluon import HybridBlock, nn
 
-from backends.mxnet.backbones.vit import ViT
+from backends.mxnet.encoder_decoder import EncoderDecoder
 from backends.mxnet.heads import FCNHead
-from backends.mxnet.layers import ConvNormAct, Network, Tensor, concat, enlarge
+from backends.mxnet.layers import ConvNormAct, Tensor, concat, enlarge
 from core.arch.families.setr import SETRSpec
 
 
@@ -51,7 +51,7 @@ class MLAHead(HybridBlock):
     def __init__(self, spec: SETRSpec) -> None:
         super().__init__()
         self.upsample, self.align_corners = spec.mla_upsample, spec.align_corners
-        channels, width, norm, levels = spec.backbone.width, spec.width, spec.norm, len(spec.taps)
+        channels, width, norm, levels = spec.backbone.width, spec.width, spec.norm, spec.levels
         self.lateral, self.neck, self.levels = (nn.HybridSequential() for _ in range(3))
         for _ in range(levels):
             self.lateral.add(ConvNormAct(channels, width, 1, norm))
@@ -75,48 +75,31 @@ class MLAHead(HybridBlock):
         return self.classifier(concat(F, *maps))
 
 
-class SETR(Network):
+class SETR(EncoderDecoder):
     """[N, 3, H, W] -> logits, main head first."""
 
     def __init__(self, spec: SETRSpec) -> None:
-        super().__init__()
-        self.spec = spec
-        channels, classes, corners = spec.backbone.width, spec.num_classes, spec.align_corners
-        self.backbone = ViT(spec.backbone, spec.taps)
+        super().__init__(spec)
+        self.decoder, self.taps = spec.decoder, spec.backbone.stages()
+        channels = spec.backbone.width
         self.norms = nn.HybridSequential()
         self.norms.add(
-            *[nn.LayerNorm(axis=-1, epsilon=spec.backbone.norm_eps, in_channels=channels) for _ in spec.taps]
+            *[nn.LayerNorm(axis=-1, epsilon=spec.backbone.norm_eps, in_channels=channels) for _ in self.taps]
         )
         if spec.decoder == "naive":
-            self.head = FCNHead(channels, classes, spec.head, spec.norm, align_corners=corners)
+            self.head: HybridBlock = FCNHead(
+                channels, spec.num_classes, spec.head, spec.norm, align_corners=spec.align_corners
+            )
         else:
             self.head = PUPHead(spec) if spec.decoder == "pup" else MLAHead(spec)
-        self.auxiliary = nn.HybridSequential()
-        self.auxiliary.add(
-            *[
-                FCNHead(
-                    spec.width if head.tap.startswith("neck") else channels,
-                    classes,
-                    head,
-                    spec.norm,
-                    align_corners=corners,
-                )
-                for head in spec.auxiliary
-            ]
-        )
 
-    def features(self, F: ModuleType, x: Tensor) -> list[Tensor]:
-        """The normalised tapped maps [N, C, h, w], shallowest first."""
-        patches, *tapped = self.backbone(x)
-        return [_to_map(F, norm(tokens), patches) for norm, tokens in zip(self.norms, tapped)]
-
-    def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, ...]:
-        maps = self.features(F, x)
-        named = {f"block{n}": feature for n, feature in zip(self.spec.taps, maps)}
-        if self.spec.decoder == "mla":
-            neck = self.head.aggregate(maps)
-            named |= {f"neck{i}": feature for i, feature in enumerate(neck)}
-            logits = self.head(*neck)
-        else:
-            logits = self.head(maps[-1])
-        return logits, *[head(named[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]
+    def decode(self, F: ModuleType, features: dict[str, Tensor]) -> Tensor:
+        """Puts the normalised maps [N, C, h, w] in the tokens' place; `mla` adds its neck's, deepest first."""
+        for tap, norm in zip(self.taps, self.norms):
+            features[tap] = _to_map(F, norm(features[tap]), features["patches"])
+        if self.decoder != "mla":
+            return self.head(features[self.taps[-1]])
+        neck = self.head.aggregate([features[tap] for tap in self.taps])
+        for i, feature in enumerate(neck):
+            features["neck" + str(i)] = feature
+        return self.head(*neck)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from backends.paddle.layers import BatchNorm, ConvNormAct
+from backends.paddle.layers import Backbone, BatchNorm, ConvNormAct
 from core.arch.backbones.resnet import BlockSpec, ResNetSpec
 from core.arch.parts import NormSpec
 
@@ -67,29 +67,29 @@ class Bottleneck(nn.Layer):
         return F.relu(self.bn3(self.conv3(y)) + self.downsample(x))
 
 
-class ResNet(nn.Layer):
-    """Returns the maps of layer1 … layer4, keyed by stage name."""
+class ResNet(Backbone):
+    """The maps of layer1 … layer4."""
 
     def __init__(self, spec: ResNetSpec) -> None:
-        super().__init__()
+        super().__init__(spec)
         self.ceil_mode = spec.stem_pool_ceil
         self.stem = _stem(spec)
         block_type = Bottleneck if spec.bottleneck else BasicBlock
-        for stage, blocks in enumerate(spec.stages(), start=1):
-            setattr(self, f"layer{stage}", nn.Sequential(*[block_type(block, spec) for block in blocks]))
+        for stage, blocks in zip(self.stages, spec.blocks()):
+            setattr(self, stage, nn.Sequential(*[block_type(block, spec) for block in blocks]))
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         x = self.stem(x)  # 1/2
         x = F.max_pool2d(x, 3, stride=2, padding=1, ceil_mode=self.ceil_mode)  # 1/4
         features = {}
-        for stage in ("layer1", "layer2", "layer3", "layer4"):
+        for stage in self.stages:
             x = features[stage] = getattr(self, stage)(x)
         return features
 
 
 def _stem(spec: ResNetSpec) -> nn.Sequential:
     kernel = 7 if spec.stem == "7x7" else 3
-    widths: list[int] = [3, *spec.stem_widths]
+    widths: list[int] = [spec.in_channels, *spec.stem_widths]
     norm: NormSpec = spec.norm
     return nn.Sequential(
         *[

@@ -8,7 +8,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from backends.paddle.layers import Side, dropout, multiply_sides, resize
+from backends.paddle.layers import Backbone, Side, dropout, multiply_sides, resize
 from core.arch.backbones.vit import CUBIC, ViTSpec
 
 
@@ -77,19 +77,18 @@ class Block(nn.Layer):
         return x + self.mlp(self.norm2(x))
 
 
-class ViT(nn.Layer):
-    """Returns the tokens [N, h * w, C] after the blocks `taps` (1-based), class token dropped."""
+class ViT(Backbone):
+    """The tokens [N, h * w, C] after the tapped blocks, class token dropped, and the patch map [N, C, h, w]."""
 
-    def __init__(self, spec: ViTSpec, taps: tuple[int, ...]) -> None:
-        super().__init__()
+    def __init__(self, spec: ViTSpec) -> None:
+        super().__init__(spec)
         # Not the spec: paddle.jit reads no properties and calls no methods of a dataclass.
         self.grid, self.position_resize, self.class_token = spec.grid, spec.position_resize, spec.class_token
-        self.taps = taps
         token = spec.class_token != "none"
         if token:
             self.cls_token = self.create_parameter([1, 1, spec.width])
         self.pos_embed = self.create_parameter([1, spec.grid[0] * spec.grid[1] + token, spec.width])
-        self.patch_embed = nn.Conv2D(3, spec.width, spec.patch, stride=spec.patch)
+        self.patch_embed = nn.Conv2D(spec.in_channels, spec.width, spec.patch, stride=spec.patch)
         self.blocks = nn.LayerList(Block(spec) for _ in range(spec.depth))
 
     def positions(self, grid: Sequence[Side]) -> Tensor:
@@ -102,16 +101,17 @@ class ViT(nn.Layer):
             table = multiply_sides(table, *(_cubic_matrix(*sides) for sides in zip(self.grid, grid)))
         return table.flatten(2).transpose([0, 2, 1])
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         x = self.patch_embed(x)  # [N, C, h, w]
+        features = {"patches": x}
         x = x.flatten(2).transpose([0, 2, 1]) + self.positions(x.shape[2:])  # [N, h * w, C]
         used = self.class_token == "used"
         if used:
             token = self.cls_token + self.pos_embed[:, :1]
             x = paddle.concat([token.expand([x.shape[0], -1, -1]), x], axis=1)
-        features = []
         for i, block in enumerate(self.blocks):  # paddle.jit knows no `start`
             x = block(x)
-            if i + 1 in self.taps:
-                features.append(x[:, 1:] if used else x)
+            name = "block" + str(i + 1)
+            if name in self.stages:
+                features[name] = x[:, 1:] if used else x
         return features

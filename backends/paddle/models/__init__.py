@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from backends.paddle.layers import Network
-from backends.paddle.models.dgcnet import DGCNet
-from backends.paddle.models.espnet import ESPNet
-from backends.paddle.models.fast_scnn import FastSCNN
-from backends.paddle.models.pspnet import PSPNet
-from backends.paddle.models.setr import SETR
-from core.arch import Spec
+from importlib import import_module
 
-MODELS: dict[str, type[Network]] = {
-    "dgcnet": DGCNet,
-    "espnet": ESPNet,
-    "fast_scnn": FastSCNN,
-    "pspnet": PSPNet,
-    "setr": SETR,
-}
+from backends.paddle.layers import Network
+from core.arch import Spec
 
 
 def build_model(spec: Spec) -> Network:
-    """The network of `spec`, with Paddle's own initial values (load a state before use)."""
-    return MODELS[spec.arch](spec)
+    """The network of `spec`, with Paddle's own initial values (load a state before use).
+
+    Its class in the file of its architecture is the spec's without `Spec`.
+    """
+    module = import_module(f"{__name__}.{spec.arch}")
+    return getattr(module, type(spec).__name__.removesuffix("Spec"))(spec)

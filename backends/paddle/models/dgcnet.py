@@ -10,9 +10,9 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from backends.paddle.backbones.resnet import ResNet
+from backends.paddle.encoder_decoder import EncoderDecoder
 from backends.paddle.heads import FCNHead
-from backends.paddle.layers import ConvNorm1d, ConvNormAct, Network, resize
+from backends.paddle.layers import ConvNorm1d, ConvNormAct, resize
 from core.arch.families.dgcnet import DGCNetSpec, DualGCNSpec
 
 
@@ -73,27 +73,20 @@ class DualGCN(nn.Layer):
         return self.merge(paddle.concat([self.coordinate(x), self.feature(x)], axis=1))
 
 
-class DGCNet(Network):
+class DGCNet(EncoderDecoder):
     """[N, 3, H, W] -> logits at the output stride, main head first."""
 
     def __init__(self, spec: DGCNetSpec) -> None:
-        super().__init__()
-        self.spec = spec
-        norm, corners, classes = spec.backbone.norm, spec.align_corners, spec.num_classes
-        channels, width = spec.backbone.channels("layer4"), spec.dual.width
-        self.backbone = ResNet(spec.backbone)
+        super().__init__(spec)
+        norm, corners, width = spec.backbone.norm, spec.align_corners, spec.dual.width
+        self.deepest = spec.backbone.deepest
+        channels = spec.backbone.channels(self.deepest)
         self.reduce = ConvNormAct(channels, width, 3, norm)
         self.dual = DualGCN(spec.dual)
         self.refine = ConvNormAct(width, width, 3, norm)
-        self.head = FCNHead(channels + width, classes, spec.head, norm, align_corners=corners)
-        self.auxiliary = nn.LayerList(
-            FCNHead(spec.backbone.channels(head.tap), classes, head, norm, align_corners=corners)
-            for head in spec.auxiliary
-        )
+        self.head = FCNHead(channels + width, spec.num_classes, spec.head, norm, align_corners=corners)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        features = self.backbone(x)
-        x = features["layer4"]
+    def decode(self, features: dict[str, Tensor]) -> Tensor:
+        x = features[self.deepest]
         graph = self.refine(self.dual(self.reduce(x)))
-        logits = self.head(paddle.concat([x, graph], axis=1))
-        return logits, *[head(features[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]
+        return self.head(paddle.concat([x, graph], axis=1))

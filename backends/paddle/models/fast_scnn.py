@@ -9,7 +9,7 @@ from __future__ import annotations
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from backends.paddle.heads import FCNHead
+from backends.paddle.heads import AuxiliaryHeads
 from backends.paddle.layers import ConvNormAct, Network, PyramidPooling, dropout, resize
 from core.arch.families.fast_scnn import FastSCNNSpec
 from core.arch.parts import NormSpec
@@ -101,7 +101,7 @@ class Head(nn.Layer):
 def _detail(spec: FastSCNNSpec) -> nn.Sequential:
     """Learning to down-sample: three strided convolutions to 1/8."""
     first, second, third = spec.down_widths
-    stem = ConvNormAct(3, first, 3, spec.norm, stride=2, padding=0, bias=spec.stem_bias)
+    stem = ConvNormAct(spec.in_channels, first, 3, spec.norm, stride=2, padding=0, bias=spec.stem_bias)
     return nn.Sequential(
         stem, SeparableConv(first, second, spec, stride=2), SeparableConv(second, third, spec, stride=2)
     )
@@ -111,20 +111,16 @@ class FastSCNN(Network):
     """[N, 3, H, W] -> logits at 1/8, main head first."""
 
     def __init__(self, spec: FastSCNNSpec) -> None:
-        super().__init__()
-        self.spec = spec
+        super().__init__(spec)
         self.detail = _detail(spec)
         self.context = Context(spec)
         self.fusion = Fusion(spec)
         self.head = Head(spec)
-        self.auxiliary = nn.LayerList(
-            FCNHead(spec.tap_channels(head.tap), spec.num_classes, head, spec.norm, align_corners=spec.align_corners)
-            for head in spec.auxiliary
-        )
+        self.auxiliary = AuxiliaryHeads(spec)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         before, after = self.spec.stem_padding
         features = {"detail": self.detail(F.pad(x, (before, after, before, after)))}  # 1/8
         features["context"] = self.context(features["detail"])  # 1/32
         logits = self.head(self.fusion(features["detail"], features["context"]))
-        return logits, *[head(features[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]
+        return (logits, *self.auxiliary(features))

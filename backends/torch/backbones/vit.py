@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backends.torch.layers import dropout
+from backends.torch.layers import Backbone, dropout
 from core.arch.backbones.vit import ViTSpec
 
 
@@ -55,17 +55,16 @@ class Block(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
-class ViT(nn.Module):
-    """Returns the tokens [N, h * w, C] after the blocks `taps` (1-based), class token dropped."""
+class ViT(Backbone):
+    """The tokens [N, h * w, C] after the tapped blocks, class token dropped, and the patch map [N, C, h, w]."""
 
-    def __init__(self, spec: ViTSpec, taps: tuple[int, ...]) -> None:
-        super().__init__()
-        self.spec, self.taps = spec, taps
+    def __init__(self, spec: ViTSpec) -> None:
+        super().__init__(spec)
         token = spec.class_token != "none"
         if token:
             self.cls_token = nn.Parameter(torch.zeros(1, 1, spec.width))
         self.pos_embed = nn.Parameter(torch.zeros(1, spec.grid[0] * spec.grid[1] + token, spec.width))
-        self.patch_embed = nn.Conv2d(3, spec.width, spec.patch, stride=spec.patch)
+        self.patch_embed = nn.Conv2d(spec.in_channels, spec.width, spec.patch, stride=spec.patch)
         self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.depth))
 
     def positions(self, grid: tuple[int, int]) -> Tensor:
@@ -75,17 +74,17 @@ class ViT(nn.Module):
         table = F.interpolate(table, size=grid, mode=self.spec.position_resize, align_corners=False)
         return table.flatten(2).transpose(1, 2)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         x = self.patch_embed(x)  # [N, C, h, w]
+        features = {"patches": x}
         grid = (x.shape[2], x.shape[3])
         x = x.flatten(2).transpose(1, 2) + self.positions(grid)  # [N, h * w, C]
         used = self.spec.class_token == "used"
         if used:
             token = self.cls_token + self.pos_embed[:, :1]
             x = torch.cat([token.expand(len(x), -1, -1), x], dim=1)
-        features = []
         for number, block in enumerate(self.blocks, start=1):
             x = block(x)
-            if number in self.taps:
-                features.append(x[:, 1:] if used else x)
+            if f"block{number}" in self.stages:
+                features[f"block{number}"] = x[:, 1:] if used else x
         return features

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from torch import nn
+from importlib import import_module
 
-from backends.torch.models.dgcnet import DGCNet
-from backends.torch.models.espnet import ESPNet
-from backends.torch.models.fast_scnn import FastSCNN
-from backends.torch.models.pspnet import PSPNet
-from backends.torch.models.setr import SETR
+from backends.torch.layers import Network
 from core.arch import Spec
 
-MODELS: dict[str, type[nn.Module]] = {
-    "dgcnet": DGCNet,
-    "espnet": ESPNet,
-    "fast_scnn": FastSCNN,
-    "pspnet": PSPNet,
-    "setr": SETR,
-}
 
+def build_model(spec: Spec) -> Network:
+    """The network of `spec`, with PyTorch's own initial values (load a state before use).
 
-def build_model(spec: Spec) -> nn.Module:
-    """The network of `spec`, with PyTorch's own initial values (load a state before use)."""
-    return MODELS[spec.arch](spec)
+    Its class in the file of its architecture is the spec's without `Spec`.
+    """
+    module = import_module(f"{__name__}.{spec.arch}")
+    return getattr(module, type(spec).__name__.removesuffix("Spec"))(spec)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backends.torch.backbones.resnet import ResNet
+from backends.torch.encoder_decoder import EncoderDecoder
 from backends.torch.heads import FCNHead
 from backends.torch.layers import ConvNorm1d, ConvNormAct, resize
 from core.arch.families.dgcnet import DGCNetSpec, DualGCNSpec
@@ -73,28 +73,20 @@ class DualGCN(nn.Module):
         return self.merge(torch.cat([self.coordinate(x), self.feature(x)], dim=1))
 
 
-class DGCNet(nn.Module):
+class DGCNet(EncoderDecoder):
     """[N, 3, H, W] -> logits at the output stride, main head first."""
 
     def __init__(self, spec: DGCNetSpec) -> None:
-        super().__init__()
-        self.spec = spec
-        norm, corners, classes = spec.backbone.norm, spec.align_corners, spec.num_classes
-        channels, width = spec.backbone.channels("layer4"), spec.dual.width
-        self.backbone = ResNet(spec.backbone)
+        super().__init__(spec)
+        norm, corners, width = spec.backbone.norm, spec.align_corners, spec.dual.width
+        self.deepest = spec.backbone.deepest
+        channels = spec.backbone.channels(self.deepest)
         self.reduce = ConvNormAct(channels, width, 3, norm)
         self.dual = DualGCN(spec.dual)
         self.refine = ConvNormAct(width, width, 3, norm)
-        self.head = FCNHead(channels + width, classes, spec.head, norm, align_corners=corners)
-        self.auxiliary = nn.ModuleList(
-            FCNHead(spec.backbone.channels(head.tap), classes, head, norm, align_corners=corners)
-            for head in spec.auxiliary
-        )
+        self.head = FCNHead(channels + width, spec.num_classes, spec.head, norm, align_corners=corners)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        self.spec.check_input(*x.shape[2:])
-        features = self.backbone(x)
-        x = features["layer4"]
+    def decode(self, features: dict[str, Tensor]) -> Tensor:
+        x = features[self.deepest]
         graph = self.refine(self.dual(self.reduce(x)))
-        logits = self.head(torch.cat([x, graph], dim=1))
-        return logits, *[head(features[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]
+        return self.head(torch.cat([x, graph], dim=1))

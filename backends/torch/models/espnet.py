@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backends.torch.layers import BatchNorm, ConvNormAct, NormAct
+from backends.torch.layers import BatchNorm, ConvNormAct, Network, NormAct
 from core.arch.families.espnet import ESPNetSpec
 
 
@@ -58,7 +58,7 @@ class Encoder(nn.Module):
     def __init__(self, spec: ESPNetSpec) -> None:
         super().__init__()
         level1, level2, level3 = spec.widths
-        self.level1 = ConvNormAct(3, level1, 3, spec.norm, stride=2, act="prelu")
+        self.level1 = ConvNormAct(spec.in_channels, level1, 3, spec.norm, stride=2, act="prelu")
         self.norm1 = NormAct(spec.level1_channels, spec.norm, act="prelu")
         self.level2_down = ESPModule(spec.level1_channels, level2, spec, stride=2, residual=False)
         self.level2 = nn.Sequential(*[ESPModule(level2, level2, spec) for _ in range(spec.p)])
@@ -103,18 +103,16 @@ class Decoder(nn.Module):
         return self.classifier(self.merge1(torch.cat([up, skip], dim=1)))
 
 
-class ESPNet(nn.Module):
+class ESPNet(Network):
     """[N, 3, H, W] -> (logits,) at full size, or at 1/8 without the decoder (ESPNet-C)."""
 
     def __init__(self, spec: ESPNetSpec) -> None:
-        super().__init__()
-        self.spec = spec
+        super().__init__(spec)
         self.encoder = Encoder(spec)
         if spec.decoder:
             self.decoder = Decoder(spec)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        self.spec.check_input(*x.shape[2:])
         level1, level1_image, level2, scores = self.encoder(x)
         if not self.spec.decoder:
             return (scores,)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from backends.torch.backbones.vit import ViT
+from backends.torch.encoder_decoder import EncoderDecoder
 from backends.torch.heads import FCNHead
 from backends.torch.layers import ConvNormAct, resize
 from core.arch.families.setr import SETRSpec
@@ -33,8 +33,7 @@ class PUPHead(nn.Module):
         else:
             self.classifier = nn.Conv2d(width, spec.num_classes, 1, bias=True)
 
-    def forward(self, features: list[Tensor]) -> Tensor:
-        x = features[-1]
+    def forward(self, x: Tensor) -> Tensor:
         for i, conv in enumerate(self.convs):
             x = conv(x)
             if i < self.upsamples:
@@ -48,7 +47,7 @@ class MLAHead(nn.Module):
     def __init__(self, spec: SETRSpec) -> None:
         super().__init__()
         self.upsample, self.align_corners = spec.mla_upsample, spec.align_corners
-        channels, width, norm, levels = spec.backbone.width, spec.width, spec.norm, len(spec.taps)
+        channels, width, norm, levels = spec.backbone.width, spec.width, spec.norm, spec.levels
         self.lateral = nn.ModuleList(ConvNormAct(channels, width, 1, norm) for _ in range(levels))
         self.neck = nn.ModuleList(ConvNormAct(width, width, 3, norm) for _ in range(levels))
         self.levels = nn.ModuleList(
@@ -71,45 +70,28 @@ class MLAHead(nn.Module):
         return self.classifier(torch.cat(maps, dim=1))
 
 
-class SETR(nn.Module):
+class SETR(EncoderDecoder):
     """[N, 3, H, W] -> logits, main head first."""
 
     def __init__(self, spec: SETRSpec) -> None:
-        super().__init__()
-        self.spec = spec
-        channels, classes, corners = spec.backbone.width, spec.num_classes, spec.align_corners
-        self.backbone = ViT(spec.backbone, spec.taps)
-        self.norms = nn.ModuleList(nn.LayerNorm(channels, eps=spec.backbone.norm_eps) for _ in spec.taps)
+        super().__init__(spec)
+        self.decoder, self.taps = spec.decoder, spec.backbone.stages()
+        channels = spec.backbone.width
+        self.norms = nn.ModuleList(nn.LayerNorm(channels, eps=spec.backbone.norm_eps) for _ in self.taps)
         if spec.decoder == "naive":
-            self.head: nn.Module = FCNHead(channels, classes, spec.head, spec.norm, align_corners=corners)
+            self.head: nn.Module = FCNHead(
+                channels, spec.num_classes, spec.head, spec.norm, align_corners=spec.align_corners
+            )
         else:
             self.head = PUPHead(spec) if spec.decoder == "pup" else MLAHead(spec)
-        self.auxiliary = nn.ModuleList(
-            FCNHead(
-                spec.width if head.tap.startswith("neck") else channels,
-                classes,
-                head,
-                spec.norm,
-                align_corners=corners,
-            )
-            for head in spec.auxiliary
-        )
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """The normalised tapped maps [N, C, h, w], shallowest first."""
-        grid = [side // self.spec.backbone.patch for side in x.shape[2:]]
-        return [norm(tokens).transpose(1, 2).unflatten(2, grid) for norm, tokens in zip(self.norms, self.backbone(x))]
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        self.spec.check_input(*x.shape[2:])
-        maps = self.features(x)
-        named = {f"block{n}": feature for n, feature in zip(self.spec.taps, maps)}
-        if self.spec.decoder == "naive":
-            logits = self.head(maps[-1])
-        elif self.spec.decoder == "pup":
-            logits = self.head(maps)
-        else:
-            neck = self.head.aggregate(maps)
-            named |= {f"neck{i}": feature for i, feature in enumerate(neck)}
-            logits = self.head(neck)
-        return logits, *[head(named[spec.tap]) for head, spec in zip(self.auxiliary, self.spec.auxiliary)]
+    def decode(self, features: dict[str, Tensor]) -> Tensor:
+        """Puts the normalised maps [N, C, h, w] in the tokens' place; `mla` adds its neck's, deepest first."""
+        for tap, norm in zip(self.taps, self.norms):
+            features[tap] = norm(features[tap]).transpose(1, 2).unflatten(2, features["patches"].shape[2:])
+        if self.decoder != "mla":
+            return self.head(features[self.taps[-1]])
+        neck = self.head.aggregate([features[tap] for tap in self.taps])
+        for i, feature in enumerate(neck):
+            features["neck" + str(i)] = feature
+        return self.head(neck)

@@ -6,12 +6,13 @@ multi-grid multiplies: GALD-Net / Fast_Seg, SemSegPaddle, MXNetSeg (GluonCV `v1s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
-from core.arch.inventory import Inventory
-from core.arch.parts import NormSpec
-from core.errors import SpecError
+from core.arch.backbones.base import BackboneSpec
+from core.arch.inventory import Inventory, numbered
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
@@ -34,8 +35,8 @@ class BlockSpec:
 
 
 @dataclass(frozen=True)
-class ResNetSpec:
-    """A dilated ResNet.
+class ResNetSpec(BackboneSpec):
+    """A dilated ResNet; its stages are `layer1` … `layer4`.
 
     stem `7x7`: one strided convolution; `deep`: three 3x3 ones, the first strided. `stem_widths` accordingly.
     stage_widths: inner channels of layer1 … layer4; bottlenecks give four times as many.
@@ -44,6 +45,8 @@ class ResNetSpec:
     stride_in: which convolution of a bottleneck strides, its 1x1 `conv1` or its 3x3 `conv2`.
     average_downsample: a strided shortcut average-pools 2x2 before its (then unstrided) 1x1 convolution.
     """
+
+    family: ClassVar[str] = "resnet"
 
     depth: Literal[18, 34, 50, 101, 152] = 50
     stem: Literal["7x7", "deep"] = "deep"
@@ -55,7 +58,6 @@ class ResNetSpec:
     multi_grid: tuple[int, ...] | None = None
     stride_in: Literal["conv1", "conv2"] = "conv2"
     average_downsample: bool = False
-    norm: NormSpec = field(default_factory=NormSpec)
 
     def __post_init__(self) -> None:
         expected = 1 if self.stem == "7x7" else 3
@@ -76,13 +78,16 @@ class ResNetSpec:
     def expansion(self) -> int:
         return 4 if self.bottleneck else 1
 
-    def channels(self, stage: str) -> int:
-        """Channels of `layer1` … `layer4`."""
-        if stage not in ("layer1", "layer2", "layer3", "layer4"):
-            raise SpecError(f"ResNet has no stage {stage!r}: layer1, layer2, layer3, layer4")
-        return self.stage_widths[int(stage[-1]) - 1] * self.expansion
+    def stages(self) -> tuple[str, ...]:
+        return ("layer1", "layer2", "layer3", "layer4")
 
-    def stages(self) -> list[list[BlockSpec]]:
+    def channels(self, stage: str) -> int:
+        return self.stage_widths[self.stages().index(self._require(stage))] * self.expansion
+
+    def stride(self, stage: str) -> int:
+        return min(4 << self.stages().index(self._require(stage)), self.output_stride)
+
+    def blocks(self) -> list[list[BlockSpec]]:
         """The blocks of layer1 … layer4."""
         dilations = {8: (1, 1, 2, 4), 16: (1, 1, 1, 2), 32: (1, 1, 1, 1)}[self.output_stride]
         strides = {8: (1, 2, 1, 1), 16: (1, 2, 2, 1), 32: (1, 2, 2, 2)}[self.output_stride]
@@ -102,20 +107,19 @@ class ResNetSpec:
         return stages
 
     def map_size(self, side: int, stage: str = "layer4") -> int:
-        """Side of a stage's feature map for a picture of that side."""
         side = -(-side // 2)  # stem
         side = -(-(side - 1) // 2) + 1 if self.stem_pool_ceil else -(-side // 2)  # 3x3 stride 2 pooling with padding 1
-        for blocks in self.stages()[: int(stage[-1])]:
+        for blocks in self.blocks()[: int(stage[-1])]:
             side = -(-side // blocks[0].stride)
         return side
 
     def inventory(self, out: Inventory, name: str = "backbone") -> None:
         with out.scope(name):
-            channels = 3
+            channels = self.in_channels
             for i, width in enumerate(self.stem_widths):
                 out.conv_norm_act(f"stem.{i}", channels, width, 7 if self.stem == "7x7" else 3)
                 channels = width
-            for stage, blocks in enumerate(self.stages(), start=1):
+            for stage, blocks in enumerate(self.blocks(), start=1):
                 for i, block in enumerate(blocks):
                     with out.scope(f"layer{stage}.{i}"):
                         self._block(out, block)
@@ -131,6 +135,15 @@ class ResNetSpec:
         if block.projects:
             out.conv("downsample.conv", block.channels, block.out, 1)
             out.batch_norm("downsample.bn", block.out)
+
+    def narrow(self) -> ResNetSpec:
+        return dataclasses.replace(self, stem_widths=(8,) * len(self.stem_widths), stage_widths=(8, 8, 16, 16))
+
+    def infer(self, shapes: Mapping[str, tuple[int, ...]], name: str = "backbone") -> dict[str, Any]:
+        """The depth, from the number of blocks; only within the deep ones, since the shallow have other heads too."""
+        counts = tuple(numbered(shapes, rf"{name}\.{stage}\.(\d+)\.conv3\.") for stage in self.stages())
+        depth = next((depth for depth, blocks in BLOCKS.items() if blocks == counts and depth >= 50), None)
+        return {} if depth is None or depth == self.depth or not self.bottleneck else {"depth": depth}
 
 
 def resnet_deep(depth: int, **options: object) -> ResNetSpec:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
+from core.arch.backbones.base import BackboneSpec
 from core.arch.inventory import Inventory
 from core.arch.parts import DropoutSpec
 
@@ -12,8 +16,11 @@ CUBIC = -0.75  # the constant of PyTorch's and OpenCV's cubic convolution, for p
 
 
 @dataclass(frozen=True)
-class ViTSpec:
+class ViTSpec(BackboneSpec):
     """Patches, positions, `depth` pre-norm blocks; no final norm.
+
+    taps: the blocks (1-based, ascending) whose tokens [N, h * w, C] are returned, as stages `block<n>`; beside them
+    a backend's network returns the patch map [N, C, h, w] as `patches`.
 
     image_size: the picture the position table is laid out for; another one gets it resized (half-pixel centres).
     class_token: `none`; `used`: a token in front goes through the blocks and is dropped from the features; `unused`:
@@ -21,10 +28,13 @@ class ViTSpec:
     dropout: after the attention's projection and both layers of the MLP.
     """
 
+    family: ClassVar[str] = "vit"
+
     image_size: tuple[int, int] = (768, 768)
     patch: int = 16
     width: int = 1024
     depth: int = 24
+    taps: tuple[int, ...] = (24,)
     heads: int = 16
     mlp_ratio: int = 4
     norm_eps: float = 1e-6
@@ -33,10 +43,51 @@ class ViTSpec:
     dropout: DropoutSpec = DropoutSpec(p=0.1)
 
     def __post_init__(self) -> None:
+        if list(self.taps) != sorted(set(self.taps)) or not self.taps or self.taps[0] < 1 or self.taps[-1] > self.depth:
+            raise ValueError(f"taps {self.taps} must ascend and stay within the {self.depth} blocks")
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
         if self.image_size[0] % self.patch or self.image_size[1] % self.patch:
             raise ValueError(f"image_size {self.image_size} is not a multiple of patch {self.patch}")
+
+    def stages(self) -> tuple[str, ...]:
+        return tuple(f"block{n}" for n in self.taps)
+
+    def channels(self, stage: str) -> int:
+        self._require(stage)
+        return self.width
+
+    def stride(self, stage: str) -> int:
+        self._require(stage)
+        return self.patch
+
+    def map_size(self, side: int, stage: str) -> int:
+        return side // self.stride(stage)
+
+    @property
+    def multiple(self) -> int:
+        return self.patch
+
+    def narrow(self) -> ViTSpec:
+        return dataclasses.replace(
+            self,
+            image_size=(4 * self.patch, 4 * self.patch),
+            width=16,
+            depth=4,
+            heads=2,
+            taps=(1, 2, 3, 4)[-len(self.taps) :],
+        )
+
+    def infer(self, shapes: Mapping[str, tuple[int, ...]], name: str = "backbone") -> dict[str, Any]:
+        """The picture of the position table; the grid of published tables is square."""
+        table = shapes.get(f"{name}.pos_embed", ())
+        if len(table) != 3:
+            return {}
+        places = table[1] - (self.class_token != "none")
+        side = math.isqrt(max(places, 0))
+        if places == self.grid[0] * self.grid[1] or side * side != places or side == 0:
+            return {}
+        return {"image_size": [side * self.patch, side * self.patch]}
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -50,7 +101,7 @@ class ViTSpec:
             if token:
                 out.embedding("cls_token", (1, 1, width))
             out.embedding("pos_embed", (1, self.grid[0] * self.grid[1] + token, width))
-            out.conv("patch_embed", 3, width, self.patch, bias=True)
+            out.conv("patch_embed", self.in_channels, width, self.patch, bias=True)
             for i in range(self.depth):
                 with out.scope(f"blocks.{i}"):
                     out.layer_norm("norm1", width)

@@ -6,11 +6,12 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from core.arch.backbones.resnet import ResNetSpec, resnet_deep, resnet_tiny
+from core.arch.backbones.base import BackboneSpec
+from core.arch.backbones.resnet import resnet_deep, resnet_tiny
 from core.arch.golden import golden_files
-from core.arch.inventory import InitSpec, Inventory
+from core.arch.inventory import Inventory
 from core.arch.parts import NO_DROPOUT, DropoutSpec, FCNHeadSpec, NormSpec
-from core.arch.spec import Preset, Spec, require_sides
+from core.arch.spec import EncoderDecoderSpec, Preset, narrow_heads
 
 PAPER = "Dual Graph Convolutional Network for Semantic Segmentation, arXiv:1909.06121"
 
@@ -58,33 +59,37 @@ class DualGCNSpec:
 
 
 @dataclass(frozen=True)
-class DGCNetSpec(Spec):
+class DGCNetSpec(EncoderDecoderSpec):
     """Backbone - 3x3 - dual graph convolution - 3x3, concatenated after the backbone's map - FCN head."""
 
     arch: ClassVar[str] = "dgcnet"
 
-    backbone: ResNetSpec = field(default_factory=lambda: resnet_deep(50, multi_grid=(1, 2, 4)))
+    backbone: BackboneSpec = field(default_factory=lambda: resnet_deep(50, multi_grid=(1, 2, 4)))
     dual: DualGCNSpec = field(default_factory=DualGCNSpec)
     head: FCNHeadSpec = FCNHeadSpec(dropout=NO_DROPOUT)
     auxiliary: tuple[FCNHeadSpec, ...] = (
         FCNHeadSpec(tap="layer3", bias=True, act="none", dropout=DropoutSpec(p=0.1, unit="channel")),
     )
-    init: InitSpec = field(default_factory=InitSpec)
 
-    def inventory(self) -> Inventory:
-        out = Inventory(self.init)
-        self.backbone.inventory(out)
-        channels, width = self.backbone.channels("layer4"), self.dual.width
+    def decoder_inventory(self, out: Inventory) -> None:
+        channels, width = self.backbone.channels(self.backbone.deepest), self.dual.width
         out.conv_norm_act("reduce", channels, width, 3)
         self.dual.inventory(out, "dual")
         out.conv_norm_act("refine", width, width, 3)
         self.head.inventory(out, "head", channels + width, self.num_classes)
-        for i, head in enumerate(self.auxiliary):
-            head.inventory(out, f"auxiliary.{i}", self.backbone.channels(head.tap), self.num_classes)
-        return out
 
-    def check_input(self, height: int, width: int) -> None:
-        require_sides(height, width, least=16)
+    def smallest_normalised(self, height: int, width: int) -> tuple[int, int] | None:
+        stage, step = self.backbone.deepest, 1 << self.dual.reductions  # the coordinate branch's last map
+        return -(-self.backbone.map_size(height, stage) // step), -(-self.backbone.map_size(width, stage) // step)
+
+    def narrow(self) -> DGCNetSpec:
+        return dataclasses.replace(
+            self,
+            backbone=self.backbone.narrow(),
+            dual=dataclasses.replace(self.dual, width=16),
+            head=self.head.narrow(),
+            auxiliary=narrow_heads(self.auxiliary),
+        )
 
 
 def _dualseg(depth: int) -> DGCNetSpec:

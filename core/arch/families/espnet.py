@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from core.arch.golden import golden_files
-from core.arch.inventory import InitSpec, Inventory
+from core.arch.inventory import InitSpec, Inventory, numbered
 from core.arch.parts import NormSpec
-from core.arch.spec import Preset, Spec, require_sides
+from core.arch.spec import Preset, Shapes, Spec, require_sides
 
 PAPER = "ESPNet: Efficient Spatial Pyramid of Dilated Convolutions for Semantic Segmentation, arXiv:1803.06815"
 
@@ -24,7 +24,9 @@ class ESPNetSpec(Spec):
     """
 
     arch: ClassVar[str] = "espnet"
+    classifiers: ClassVar[tuple[str, ...]] = ("encoder.classifier.weight",)
 
+    in_channels: int = 3
     p: int = 2
     q: int = 8
     widths: tuple[int, int, int] = (16, 64, 128)
@@ -52,11 +54,11 @@ class ESPNetSpec(Spec):
 
     @property
     def level1_channels(self) -> int:
-        return self.widths[0] + 3
+        return self.widths[0] + self.in_channels
 
     @property
     def level2_channels(self) -> int:
-        return 2 * self.widths[1] + 3
+        return 2 * self.widths[1] + self.in_channels
 
     @property
     def level3_channels(self) -> int:
@@ -82,7 +84,7 @@ class ESPNetSpec(Spec):
         level1, level2, level3 = self.widths
         classes = self.num_classes
         with out.scope("encoder"):
-            out.conv_norm_act("level1", 3, level1, 3, act="prelu")
+            out.conv_norm_act("level1", self.in_channels, level1, 3, act="prelu")
             out.norm_act("norm1", self.level1_channels, act="prelu")
             self._esp(out, "level2_down", self.level1_channels, level2, 3)
             for i in range(self.p):
@@ -106,11 +108,40 @@ class ESPNetSpec(Spec):
                 out.deconv("classifier", classes, classes, 2)
         return out
 
+    @property
+    def least(self) -> int:
+        return 8
+
+    @property
+    def multiple(self) -> int:
+        return 8 if self.decoder else 1
+
     def check_input(self, height: int, width: int) -> None:
-        if self.decoder:
-            require_sides(height, width, least=8, multiple=8, why=" (three halvings, undone exactly)")
-        else:
-            require_sides(height, width, least=8)
+        why = " (three halvings, undone exactly)" if self.decoder else ""
+        require_sides(height, width, least=self.least, multiple=self.multiple, why=why)
+
+    def smallest_normalised(self, height: int, width: int) -> tuple[int, int] | None:
+        return -(-height // 8), -(-width // 8)
+
+    def narrow(self) -> ESPNetSpec:
+        return dataclasses.replace(self, p=1, q=1, widths=(16, 20, 25))
+
+    def infer(self, shapes: Shapes) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, level in (("p", 2), ("q", 3)):
+            count = numbered(shapes, rf"encoder\.level{level}\.(\d+)\.")
+            if count and count != getattr(self, name):
+                found[name] = count
+        decoder = any(name.startswith("decoder.") for name in shapes)
+        if decoder != self.decoder:
+            found["decoder"] = decoder
+        merge = shapes.get("decoder.merge1.conv.weight", ())
+        if len(merge) == 4:
+            skips = {self.widths[0]: "level1", self.level1_channels: "level1_image"}
+            skip = skips.get(merge[1] - merge[0])
+            if skip is not None and skip != self.last_skip:
+                found["last_skip"] = skip
+        return found
 
 
 AUTHORS = "sacmehta/ESPNet, {}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from core.arch.activations import Activation
 from core.arch.golden import golden_files
 from core.arch.inventory import InitSpec, Inventory
 from core.arch.parts import DropoutSpec, FCNHeadSpec, NormSpec, PyramidSpec
-from core.arch.spec import Preset, Spec, require_sides
+from core.arch.spec import Preset, Spec, narrow_heads
 from core.errors import SpecError
 
 PAPER = "Fast-SCNN: Fast Semantic Segmentation Network, arXiv:1902.04502"
@@ -25,10 +27,11 @@ class FastSCNNSpec(Spec):
 
     arch: ClassVar[str] = "fast_scnn"
 
+    in_channels: int = 3
     down_widths: tuple[int, int, int] = (32, 48, 64)
     stem_padding: tuple[int, int] = (0, 0)
     stem_bias: bool = False
-    separable_act: Literal["relu", "none"] = "relu"
+    separable_act: Activation = "relu"
     separable_bias: bool = False
     group_widths: tuple[int, ...] = (64, 96, 128)
     group_strides: tuple[int, ...] = (2, 2, 1)
@@ -49,6 +52,10 @@ class FastSCNNSpec(Spec):
         if not len(self.group_widths) == len(self.group_strides) == len(self.group_blocks):
             raise ValueError("group_widths, group_strides and group_blocks must have the same length")
 
+    @property
+    def head_norm(self) -> NormSpec:
+        return self.norm
+
     def tap_channels(self, tap: str) -> int:
         taps = {"detail": self.down_widths[-1], "context": self.context_width}
         if tap not in taps:
@@ -64,7 +71,7 @@ class FastSCNNSpec(Spec):
         out = Inventory(self.init)
         first, second, detail = self.down_widths
         with out.scope("detail"):
-            out.conv_norm_act("0", 3, first, 3, bias=self.stem_bias)
+            out.conv_norm_act("0", self.in_channels, first, 3, bias=self.stem_bias)
             self._separable(out, "1", first, second)
             self._separable(out, "2", second, detail)
         channels = detail
@@ -93,14 +100,20 @@ class FastSCNNSpec(Spec):
             head.inventory(out, f"auxiliary.{i}", self.tap_channels(head.tap), self.num_classes)
         return out
 
-    def check_input(self, height: int, width: int) -> None:
-        require_sides(height, width, least=32)
+    def smallest_normalised(self, height: int, width: int) -> tuple[int, int] | None:
+        return self.pyramid.smallest
 
-    def check_batch(self, batch: int, height: int, width: int) -> None:
-        if batch < 2 and 1 in self.pyramid.bins:
-            raise SpecError(
-                f"batch of {batch}: the pyramid's 1x1 bin gives batch norm one value per channel; train with at least 2"
-            )
+    def narrow(self) -> FastSCNNSpec:
+        return dataclasses.replace(
+            self,
+            down_widths=(8, 8, 8),
+            group_widths=(8, 16, 16),
+            group_blocks=(1, 1, 1),
+            pyramid=dataclasses.replace(self.pyramid, width=8),
+            context_width=16,
+            fusion_width=16,
+            auxiliary=narrow_heads(self.auxiliary),
+        )
 
 
 def _mmseg() -> FastSCNNSpec:

@@ -2,55 +2,58 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from core.arch.backbones.base import BackboneSpec
 from core.arch.backbones.resnet import ResNetSpec, resnet_7x7, resnet_deep, resnet_tiny
 from core.arch.golden import golden_files
-from core.arch.inventory import InitSpec, Inventory
+from core.arch.inventory import Inventory
 from core.arch.parts import DropoutSpec, FCNHeadSpec, PyramidSpec
-from core.arch.spec import Preset, Spec, require_sides
+from core.arch.spec import EncoderDecoderSpec, Preset, narrow_heads
 from core.errors import SpecError
 
 PAPER = "Pyramid Scene Parsing Network, arXiv:1612.01105"
 
 
 @dataclass(frozen=True)
-class PSPNetSpec(Spec):
-    """Backbone - pyramid pooling of layer4 - FCN head; auxiliary heads tap `layer1` … `layer4`."""
+class PSPNetSpec(EncoderDecoderSpec):
+    """Backbone - pyramid pooling of layer4 - FCN head; auxiliary heads tap stages of the backbone."""
 
     arch: ClassVar[str] = "pspnet"
 
-    backbone: ResNetSpec = field(default_factory=ResNetSpec)
+    backbone: BackboneSpec = field(default_factory=ResNetSpec)
     pyramid: PyramidSpec = field(default_factory=PyramidSpec)
     head: FCNHeadSpec = field(default_factory=FCNHeadSpec)
     auxiliary: tuple[FCNHeadSpec, ...] = (FCNHeadSpec(tap="layer3"),)
-    init: InitSpec = field(default_factory=InitSpec)
 
-    def inventory(self) -> Inventory:
-        out = Inventory(self.init)
-        self.backbone.inventory(out)
-        channels = self.backbone.channels("layer4")
+    def decoder_inventory(self, out: Inventory) -> None:
+        channels = self.backbone.channels(self.backbone.deepest)
         self.pyramid.inventory(out, "pyramid", channels)
         self.head.inventory(out, "head", self.pyramid.out_channels(channels), self.num_classes)
-        for i, head in enumerate(self.auxiliary):
-            head.inventory(out, f"auxiliary.{i}", self.backbone.channels(head.tap), self.num_classes)
-        return out
 
     def check_input(self, height: int, width: int) -> None:
-        require_sides(height, width, least=16)
+        super().check_input(height, width)
         for side in (height, width):
-            if not self.pyramid.covers(self.backbone.map_size(side)):
+            size = self.backbone.map_size(side, self.backbone.deepest)
+            if not self.pyramid.covers(size):
                 raise SpecError(
-                    f"input of {height}x{width}: the {self.backbone.map_size(side)} rows or columns of the feature map "
-                    f"leave a window of the strided pooling (bins {self.pyramid.bins}) empty; use a larger input"
+                    f"input of {height}x{width}: the {size} rows or columns of the feature map leave a window of the "
+                    f"strided pooling (bins {self.pyramid.bins}) empty; use a larger input"
                 )
 
-    def check_batch(self, batch: int, height: int, width: int) -> None:
-        if batch < 2 and 1 in self.pyramid.bins:
-            raise SpecError(
-                f"batch of {batch}: the pyramid's 1x1 bin gives batch norm one value per channel; train with at least 2"
-            )
+    def smallest_normalised(self, height: int, width: int) -> tuple[int, int] | None:
+        return self.pyramid.smallest
+
+    def narrow(self) -> PSPNetSpec:
+        return dataclasses.replace(
+            self,
+            backbone=self.backbone.narrow(),
+            pyramid=dataclasses.replace(self.pyramid, width=8),
+            head=self.head.narrow(),
+            auxiliary=narrow_heads(self.auxiliary),
+        )
 
 
 def _gald(depth: int) -> PSPNetSpec:

@@ -8,18 +8,19 @@ from typing import Any, ClassVar, Literal
 
 from core.arch.backbones.vit import ViTSpec
 from core.arch.golden import GoldenFile, golden_files
-from core.arch.inventory import InitSpec, Inventory
+from core.arch.inventory import Inventory
 from core.arch.parts import NO_DROPOUT, FCNHeadSpec, NormSpec
-from core.arch.spec import Preset, Spec, require_sides
-from core.errors import SpecError
+from core.arch.spec import EncoderDecoderSpec, Preset, narrow_heads, require_sides
 from core.schema import to_plain
 
 PAPER = "Rethinking Semantic Segmentation from a Sequence-to-Sequence Perspective with Transformers, arXiv:2012.15840"
 
+TAPS, MLA_TAPS = (10, 15, 20, 24), (6, 12, 18, 24)
+
 
 @dataclass(frozen=True)
-class SETRSpec(Spec):
-    """ViT blocks `taps` (1-based, ascending), a layer norm for each, and a decoder.
+class SETRSpec(EncoderDecoderSpec):
+    """The backbone's tapped blocks, a layer norm for each, and a decoder.
 
     naive: `head` on the deepest. pup: four 3x3 convolutions with x2 resizes after the first `pup_upsamples`, then the
     classifier: `plain` 1x1, or `normalised`: 3x3 with batch norm and ReLU, whose logits are never negative (MXNetSeg).
@@ -29,38 +30,34 @@ class SETRSpec(Spec):
     """
 
     arch: ClassVar[str] = "setr"
+    classifiers: ClassVar[tuple[str, ...]] = ("head.classifier.weight", "head.classifier.conv.weight")
 
     decoder: Literal["naive", "pup", "mla"] = "naive"
-    backbone: ViTSpec = field(default_factory=ViTSpec)
-    taps: tuple[int, ...] = (10, 15, 20, 24)
+    backbone: ViTSpec = ViTSpec(taps=TAPS)
     width: int = 256
     head: FCNHeadSpec = FCNHeadSpec(width=256, kernel=1, dropout=NO_DROPOUT)
     pup_upsamples: int = 3
     pup_classifier: Literal["plain", "normalised"] = "plain"
     mla_upsample: int = 1
     norm: NormSpec = field(default_factory=NormSpec)
-    init: InitSpec = field(default_factory=InitSpec)
-
-    def __post_init__(self) -> None:
-        if list(self.taps) != sorted(set(self.taps)) or not self.taps or self.taps[-1] > self.backbone.depth:
-            raise ValueError(f"taps {self.taps} must ascend and stay within the {self.backbone.depth} blocks")
-
-    def tap_index(self, tap: str) -> int:
-        """Index into `taps` of `block<n>`, or the position of `neck<i>`."""
-        names = [f"neck{i}" for i in range(len(self.taps))] if tap.startswith("neck") else self.tap_names
-        if tap not in names or (tap.startswith("neck") and self.decoder != "mla"):
-            raise SpecError(f"SETR ({self.decoder}) has no feature {tap!r}: {', '.join(self.tap_names)}")
-        return names.index(tap)
 
     @property
-    def tap_names(self) -> list[str]:
-        return [f"block{n}" for n in self.taps]
+    def head_norm(self) -> NormSpec:
+        return self.norm
 
-    def inventory(self) -> Inventory:
-        out = Inventory(self.init)
-        self.backbone.inventory(out)
+    @property
+    def levels(self) -> int:
+        """How many blocks the decoder sees."""
+        return len(self.backbone.stages())
+
+    def tap_channels(self, tap: str) -> int:
+        if self.decoder == "mla" and tap in [f"neck{i}" for i in range(self.levels)]:
+            return self.width
+        return self.backbone.channels(tap)
+
+    def decoder_inventory(self, out: Inventory) -> None:
         channels, width = self.backbone.width, self.width
-        for i in range(len(self.taps)):
+        for i in range(self.levels):
             out.layer_norm(f"norms.{i}", channels)
         if self.decoder == "naive":
             self.head.inventory(out, "head", channels, self.num_classes)
@@ -74,14 +71,9 @@ class SETRSpec(Spec):
                     out.conv("classifier", width, self.num_classes, 1, bias=True, classifier=True)
         else:
             self._mla(out)
-        for i, head in enumerate(self.auxiliary):
-            self.tap_index(head.tap)
-            source = width if head.tap.startswith("neck") else channels
-            head.inventory(out, f"auxiliary.{i}", source, self.num_classes)
-        return out
 
     def _mla(self, out: Inventory) -> None:
-        channels, width, levels = self.backbone.width, self.width, range(len(self.taps))
+        channels, width, levels = self.backbone.width, self.width, range(self.levels)
         with out.scope("head"):
             for i in levels:
                 out.conv_norm_act(f"lateral.{i}", channels, width, 1)
@@ -90,11 +82,25 @@ class SETRSpec(Spec):
             for i in levels:
                 out.conv_norm_act(f"levels.{i}.0", width, width // 2, 3)
                 out.conv_norm_act(f"levels.{i}.1", width // 2, width // 2, 3)
-            out.conv("classifier", width // 2 * len(self.taps), self.num_classes, 1, bias=True, classifier=True)
+            out.conv("classifier", width // 2 * self.levels, self.num_classes, 1, bias=True, classifier=True)
+
+    @property
+    def least(self) -> int:
+        return self.backbone.patch
 
     def check_input(self, height: int, width: int) -> None:
-        patch = self.backbone.patch
-        require_sides(height, width, least=patch, multiple=patch, why=" (the patch size)")
+        require_sides(height, width, least=self.least, multiple=self.multiple, why=" (the patch size)")
+
+    def narrow(self) -> SETRSpec:
+        backbone = self.backbone.narrow()
+        renamed = dict(zip(self.backbone.stages(), backbone.stages()))
+        return dataclasses.replace(
+            self,
+            backbone=backbone,
+            width=8,
+            head=self.head.narrow(),
+            auxiliary=narrow_heads(self.auxiliary, renamed),
+        )
 
 
 def _heads(*blocks: int) -> tuple[FCNHeadSpec, ...]:
@@ -106,13 +112,13 @@ def _mxnetseg(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
         return SETRSpec(auxiliary=_heads(20, 15, 10))
     if decoder == "pup":
         return SETRSpec(decoder="pup", pup_classifier="normalised", auxiliary=_heads(24, 20, 15, 10))
-    return SETRSpec(decoder="mla", taps=(6, 12, 18, 24), auxiliary=_heads(24, 18, 12, 6))
+    return SETRSpec(decoder="mla", backbone=ViTSpec(taps=MLA_TAPS), auxiliary=_heads(24, 18, 12, 6))
 
 
 def _mmseg(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
     """mmseg's heads on ViT-Large of 768x768."""
     token: Literal["used", "unused"] = "unused" if decoder == "mla" else "used"
-    backbone = ViTSpec(class_token=token, dropout=NO_DROPOUT)
+    backbone = ViTSpec(class_token=token, dropout=NO_DROPOUT, taps=MLA_TAPS if decoder == "mla" else TAPS)
     base = SETRSpec(decoder=decoder, backbone=backbone, align_corners=False)
     head = FCNHeadSpec(width=256, kernel=1, upsample=4, dropout=NO_DROPOUT)
     if decoder == "naive":
@@ -122,22 +128,24 @@ def _mmseg(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
         auxiliary = tuple(dataclasses.replace(head, tap=f"block{n}", kernel=3) for n in (10, 15, 20))
         return dataclasses.replace(base, pup_upsamples=4, auxiliary=auxiliary)
     auxiliary = tuple(FCNHeadSpec(tap=f"neck{i}", width=0, dropout=NO_DROPOUT) for i in range(4))
-    return dataclasses.replace(base, taps=(6, 12, 18, 24), mla_upsample=4, auxiliary=auxiliary)
+    return dataclasses.replace(base, mla_upsample=4, auxiliary=auxiliary)
 
 
 def _paddleseg_naive() -> SETRSpec:
     """ViT-Large of 384x384 with the naive head. In the original one auxiliary module is shared by its three taps."""
-    backbone = ViTSpec(image_size=(384, 384), class_token="used", position_resize="bicubic", dropout=NO_DROPOUT)
+    backbone = ViTSpec(
+        image_size=(384, 384), class_token="used", position_resize="bicubic", dropout=NO_DROPOUT, taps=TAPS
+    )
     head = FCNHeadSpec(width=256, kernel=1, bias=True, dropout=NO_DROPOUT)
     auxiliary = tuple(dataclasses.replace(head, tap=f"block{n}") for n in (10, 15, 20))
     return SETRSpec(backbone=backbone, head=head, auxiliary=auxiliary)
 
 
 def _tiny(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
-    backbone = ViTSpec(image_size=(64, 64), width=32, depth=4, heads=2)
+    backbone = ViTSpec(image_size=(64, 64), width=32, depth=4, heads=2, taps=(1, 2, 3, 4))
     auxiliary = (FCNHeadSpec(tap="block3", width=16, kernel=1, dropout=NO_DROPOUT),)
     head = FCNHeadSpec(width=16, kernel=1, dropout=NO_DROPOUT)
-    return SETRSpec(decoder=decoder, backbone=backbone, taps=(1, 2, 3, 4), width=16, head=head, auxiliary=auxiliary)
+    return SETRSpec(decoder=decoder, backbone=backbone, width=16, head=head, auxiliary=auxiliary)
 
 
 MXNETSEG = "MXNetSeg, SETR(backbone='vit_large_16', decoder='{}', aux=True)"
@@ -154,8 +162,8 @@ def _smaller(spec: SETRSpec, width: int, depth: int, heads: int, *blocks: int) -
         {**to_plain(head), "tap": head.tap if head.tap.startswith("neck") else f"block{n}"}
         for head, n in zip(spec.auxiliary, blocks)
     ]
-    vit = {"width": width, "depth": depth, "heads": heads}
-    return {"backbone": vit, "taps": list(blocks), "auxiliary": auxiliary}
+    vit = {"width": width, "depth": depth, "heads": heads, "taps": list(blocks)}
+    return {"backbone": vit, "auxiliary": auxiliary}
 
 
 def _mmseg_golden(decoder: Literal["naive", "pup", "mla"]) -> tuple[GoldenFile, ...]:

@@ -1,0 +1,39 @@
+"""Building blocks, with every default written out that differs between frameworks.
+
+A hybridized block is a graph for every input size: nothing here asks an array for its shape. Sizes come from index
+vectors (`arange_like`), and what depends on them (interpolation, strided pooling) is a product with matrices made of
+them. `F` is `mxnet.ndarray` or `mxnet.symbol`.
+"""
+
+from backends.mxnet.layers.activation import GELU, PReLU, activation
+from backends.mxnet.layers.concat import concat
+from backends.mxnet.layers.conv import ConvNorm1d, ConvNormAct, NormAct
+from backends.mxnet.layers.dropout import ScaledInInference, dropout
+from backends.mxnet.layers.network import Backbone, Network, Tensor
+from backends.mxnet.layers.norm import BatchNorm
+from backends.mxnet.layers.pooling import adaptive_pool, strided_pool
+from backends.mxnet.layers.pyramid import PyramidPooling
+from backends.mxnet.layers.resize import enlarge, interpolation_matrix, multiply_sides, resize
+
+__all__ = [
+    "GELU",
+    "Backbone",
+    "BatchNorm",
+    "ConvNorm1d",
+    "ConvNormAct",
+    "Network",
+    "NormAct",
+    "PReLU",
+    "PyramidPooling",
+    "ScaledInInference",
+    "Tensor",
+    "activation",
+    "adaptive_pool",
+    "concat",
+    "dropout",
+    "enlarge",
+    "interpolation_matrix",
+    "multiply_sides",
+    "resize",
+    "strided_pool",
+]

@@ -1,0 +1,44 @@
+"""The bases of whole networks and of backbones, and what they compute with."""
+
+from __future__ import annotations
+
+from mxnet import autograd
+from mxnet.gluon import HybridBlock
+from mxnet.ndarray import NDArray
+from mxnet.symbol import Symbol
+
+from core.arch import Spec
+from core.arch.backbones.base import BackboneSpec
+
+Tensor = NDArray | Symbol
+
+
+class Network(HybridBlock):
+    """A whole network: [N, C, H, W] -> a tuple of logits, main head first."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.spec = spec
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Checks the size, which the graph could not, and returns a tuple whether hybridized or not."""
+        if isinstance(x, NDArray):
+            self.spec.check_input(*x.shape[2:])
+            if autograd.is_training():
+                self.spec.check_batch(x.shape[0], *x.shape[2:])
+        outputs = super().forward(x)
+        return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
+
+
+class Backbone(HybridBlock):
+    """[N, C, H, W] -> {stage: map}, the stages of its spec.
+
+    `hybrid_forward` returns the maps in the order of `stages`: a graph returns arrays, not a dictionary.
+    """
+
+    def __init__(self, spec: BackboneSpec) -> None:
+        super().__init__()
+        self.spec, self.stages = spec, spec.stages()
+
+    def __call__(self, x: Tensor) -> dict[str, Tensor]:
+        return dict(zip(self.stages, super().__call__(x)))

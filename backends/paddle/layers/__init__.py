@@ -1,0 +1,28 @@
+"""Building blocks, with every default written out that differs between frameworks."""
+
+from backends.paddle.layers.activation import activation
+from backends.paddle.layers.conv import ConvNorm1d, ConvNormAct, NormAct
+from backends.paddle.layers.dropout import dropout
+from backends.paddle.layers.network import Backbone, Network
+from backends.paddle.layers.norm import BatchNorm
+from backends.paddle.layers.pooling import adaptive_pool, strided_pool
+from backends.paddle.layers.pyramid import PyramidPooling
+from backends.paddle.layers.resize import Side, interpolation_matrix, multiply_sides, resize
+
+__all__ = [
+    "Backbone",
+    "BatchNorm",
+    "ConvNorm1d",
+    "ConvNormAct",
+    "Network",
+    "NormAct",
+    "PyramidPooling",
+    "Side",
+    "activation",
+    "adaptive_pool",
+    "dropout",
+    "interpolation_matrix",
+    "multiply_sides",
+    "resize",
+    "strided_pool",
+]

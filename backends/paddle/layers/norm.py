@@ -1,0 +1,36 @@
+"""Normalisation."""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from core.arch.parts import NormSpec
+
+
+class BatchNorm(nn.BatchNorm2D):
+    """Batch norm over [N, C, ...]; Paddle's `momentum` is the share the old statistics keep.
+
+    Its running variance is the biased one, as the contract asks. A batch of one value per channel, which PyTorch
+    refuses, would get a variance of zero: refused here too, where the size is known.
+    """
+
+    def __init__(self, channels: int, spec: NormSpec) -> None:
+        super().__init__(channels, momentum=1 - spec.momentum, epsilon=spec.eps, data_format="NCHW")
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and paddle.in_dynamic_mode() and x.size == x.shape[1]:
+            raise ValueError(f"batch norm cannot train on one value per channel: {list(x.shape)}")
+        return F.batch_norm(
+            x,
+            self._mean,
+            self._variance,
+            self.weight,
+            self.bias,
+            training=self.training,
+            momentum=self._momentum,
+            epsilon=self._epsilon,
+            data_format="NCHW",  # of [N, C, L] as well
+            use_global_stats=None,
+        )

@@ -1,0 +1,32 @@
+"""Normalisation."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from core.arch.parts import NormSpec
+
+
+class BatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm over [N, C, ...] whose running variance is the biased one, as in Paddle and MXNet.
+
+    PyTorch's own running variance is n / (n - 1) times the batch's; here that is undone after each training step, so
+    that the statistics are the same in every backend.
+    """
+
+    def __init__(self, channels: int, spec: NormSpec) -> None:
+        super().__init__(channels, eps=spec.eps, momentum=spec.momentum, affine=True, track_running_stats=True)
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        if x.dim() < 3:
+            raise ValueError(f"batch norm expects [N, C, ...], got {tuple(x.shape)}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        before = self.running_var.detach().clone()
+        out = super().forward(x)
+        n = x.numel() // x.shape[1]
+        # .data: autograd keeps a reference to the buffer but does not read it in training mode.
+        self.running_var.data.mul_((n - 1) / n).add_(before, alpha=(1 - self.momentum) / n)
+        return out

@@ -1,0 +1,15 @@
+"""Pooling to a given number of bins."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def strided_pool(x: Tensor, bins: int) -> Tensor:
+    """[N, C, bins, bins]: means over windows of side // bins + 1, the first cut short in front (SemSegPaddle)."""
+    kernel = [side // bins + 1 for side in x.shape[2:]]
+    pad = [k * bins - side for k, side in zip(kernel, x.shape[2:])]
+    sums = F.avg_pool2d(F.pad(x, (pad[1], 0, pad[0], 0)), kernel, divisor_override=1)
+    rows, columns = (x.new_tensor([k - p] + [k] * (bins - 1)) for k, p in zip(kernel, pad))
+    return sums / (rows[:, None] * columns)

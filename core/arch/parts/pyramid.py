@@ -1,0 +1,51 @@
+"""Pyramid pooling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from core.arch.activations import Activation
+from core.arch.inventory import Inventory
+
+
+@dataclass(frozen=True)
+class PyramidSpec:
+    """Pyramid pooling (Zhao et al., PSPNet, arXiv:1612.01105): pool to bins, 1x1 convolve, resize, concatenate.
+
+    pooling `adaptive`: bins of floor/ceil borders. `strided`: kernel = stride = side // bin + 1, padding
+    kernel * bin - side in front, padded places not counted (SemSegPaddle). The concatenation has the branches in the
+    order of `bins`, with the input before or after them.
+    """
+
+    bins: tuple[int, ...] = (1, 2, 3, 6)
+    width: int = 512
+    pooling: Literal["adaptive", "strided"] = "adaptive"
+    bias: bool = False
+    act: Activation = "relu"
+    input_first: bool = True
+    align_corners: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.bins or min(self.bins) < 1:
+            raise ValueError(f"pyramid bins {self.bins} must be positive")
+
+    def out_channels(self, channels: int) -> int:
+        return channels + len(self.bins) * self.width
+
+    def inventory(self, out: Inventory, name: str, channels: int) -> None:
+        with out.scope(name):
+            for i in range(len(self.bins)):
+                out.conv_norm_act(f"branches.{i}", channels, self.width, 1, bias=self.bias, act=self.act)
+
+    def covers(self, side: int) -> bool:
+        """Whether no window of the strided pooling lies wholly in the padding, for a map of that side."""
+        if self.pooling == "adaptive":
+            return True
+        # Window i covers [i*k - pad, (i+1)*k - pad); the first ends at k - pad, which must be at least 1.
+        return all((side // b + 1) * (b - 1) < side or b == 1 for b in self.bins)
+
+    @property
+    def smallest(self) -> tuple[int, int]:
+        """(rows, columns) of the smallest pooled map."""
+        return min(self.bins), min(self.bins)
