@@ -6,37 +6,40 @@ names the file, the key's path and the nearest valid key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 
 from core.arch import Spec, build
-from core.data import Dataset, open_dataset
-from core.data.transforms import EvalTransform, Normalize, TrainTransform, find_normalization
+from core.data import DATASETS, Dataset, LabelSpace, label_space, open_dataset
+from core.data.transforms import EvalTransform, TrainTransform
 from core.errors import ConfigError, DataError
 from core.evaluation.protocol import EvaluationProtocol
 from core.losses import LossConfig
 from core.optim import OptimizerConfig
-from core.schedule import Schedule
-from core.schema import to_plain, update
+from core.ranges import Checked, Length, Range
+from core.schedule import Schedule, ScheduleConfig
+from core.schema import at, to_plain, update
+from core.settings import Layer, Origins, merge_layers, parse_setting, parse_text, read_layers, settle_unread
 
-Size = tuple[int, int]
+Count = Annotated[int, Range(1)]
+Interval = Annotated[int, Range(0)]
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Checked):
     """`preset` of core.arch and what differs from it; `num_classes` is the data set's unless given."""
 
     preset: str = "fast_scnn"
-    num_classes: int | None = None
+    num_classes: Annotated[int, Range(1, 256)] | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Checked):
     """Data set, where it lies, its splits for training and validation; `options` are those of the data set's class."""
 
     dataset: str = "roadscape"
@@ -44,31 +47,11 @@ class DataConfig:
     train: str = "train"
     val: str = "val"
     options: dict[str, Any] = field(default_factory=dict)
-    workers: int = 0
+    workers: Annotated[int, Range(0)] = 0
 
 
 @dataclass(frozen=True)
-class TransformConfig:
-    """How pictures become network inputs; see core.data.transforms.TrainTransform. Sizes are (height, width)."""
-
-    normalize: str | Normalize = "imagenet"
-    resize: Size | None = None
-    scale: tuple[float, float] = (0.5, 2.0)
-    scales: tuple[float, ...] = ()
-    crop: Size = (512, 512)
-    cat_max_ratio: float | None = None
-    flip: float = 0.5
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    hue: float = 0.0
-    jitter_probability: float = 0.5
-    blur: float = 0.0
-    blur_sigma: tuple[float, float] = (0.1, 1.5)
-
-
-@dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Checked):
     """Length and bookkeeping of a run, counted in iterations (optimizer steps).
 
     batch_size pictures make an iteration, run in `accumulation` parts of equal size. Intervals of 0 mean only at the
@@ -77,23 +60,19 @@ class TrainConfig:
     from error.
     """
 
-    batch_size: int = 8
-    accumulation: int = 1
-    iterations: int = 1000
-    log_interval: int = 10
-    eval_interval: int = 0
-    checkpoint_interval: int = 100
-    sample_predictions: int = 2
-    clip_norm: float | None = None
+    batch_size: Count = 8
+    accumulation: Count = 1
+    iterations: Count = 1000
+    log_interval: Interval = 10
+    eval_interval: Interval = 0
+    checkpoint_interval: Interval = 100
+    sample_predictions: Annotated[int, Range(0)] = 2
+    clip_norm: Annotated[float, Range(above=0)] | None = None
     precision: Literal["float32", "float64", "mixed"] = "float32"
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.accumulation < 1 or self.batch_size % self.accumulation:
-            raise ValueError(
-                f"batch_size {self.batch_size} must be a multiple of accumulation {self.accumulation}, both at least 1"
-            )
-        if self.iterations < 1 or min(self.log_interval, self.eval_interval, self.checkpoint_interval) < 0:
-            raise ValueError("iterations must be at least 1 and intervals not negative")
+        if self.batch_size % self.accumulation:
+            raise ConfigError(f"batch_size {self.batch_size} must be a multiple of accumulation {self.accumulation}")
 
     @property
     def dtype(self) -> str:
@@ -102,22 +81,7 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
-class ScheduleConfig:
-    """The learning rate's course; the formulas stand in core/schedule.py."""
-
-    policy: Literal["poly", "cosine", "step", "constant"] = "poly"
-    power: float = 0.9
-    end_lr: float = 0.0
-    milestones: tuple[int, ...] = ()
-    gamma: float = 0.1
-    last_is_end: bool = False
-    warmup: Literal["linear", "constant"] = "linear"
-    warmup_iterations: int = 0
-    warmup_ratio: float = 0.1
-
-
-@dataclass(frozen=True)
-class MetricsConfig:
+class MetricsConfig(Checked):
     """How counts become scores.
 
     absent: a class neither labelled nor predicted is left out of the mean (`skip`, as Cityscapes does) or counts as 0
@@ -125,11 +89,11 @@ class MetricsConfig:
     """
 
     absent: Literal["skip", "zero"] = "skip"
-    mean_over: tuple[int, ...] | None = None
+    mean_over: Annotated[tuple[Annotated[int, Range(0, 255)], ...], Length(1)] | None = None
 
 
 @dataclass(frozen=True)
-class LoggingConfig:
+class LoggingConfig(Checked):
     """Beside metrics.jsonl: TensorBoard event files in the run directory, Weights & Biases under a project's name."""
 
     tensorboard: bool = False
@@ -137,13 +101,13 @@ class LoggingConfig:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """All that decides a run. The same config and seed give the same run in every framework."""
 
-    seed: int = 0
+    seed: Annotated[int, Range(0, below=2**63)] = 0
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
-    transform: TransformConfig = field(default_factory=TransformConfig)
+    transform: TrainTransform = field(default_factory=TrainTransform)
     train: TrainConfig = field(default_factory=TrainConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
@@ -155,21 +119,22 @@ class Config:
     def open_dataset(self, split: str, **options: Any) -> Dataset:
         return open_dataset(self.data.dataset, split, root=self.data.root, **{**self.data.options, **options})
 
+    def label_space(self) -> LabelSpace:
+        """Classes and colours of the data set with its options, told without its files."""
+        return label_space(self.data.dataset, self.data.options)
+
     def spec(self, num_classes: int) -> Spec:
         """The network's spec for a data set of `num_classes`."""
         return build(self.model.preset, self.model.num_classes or num_classes, self.model.overrides)
 
     def learning_rate(self) -> Schedule:
-        options = to_plain(self.schedule)
-        policy = options.pop("policy")
-        return Schedule(policy, self.optimizer.lr, self.train.iterations, **options)
+        return Schedule(self.schedule, self.optimizer.lr, self.train.iterations)
 
     def train_transform(self) -> TrainTransform:
-        options = {name: getattr(self.transform, name) for name in self.transform.__dataclass_fields__}
-        return TrainTransform(**options)
+        return self.transform
 
     def eval_transform(self) -> EvalTransform:
-        return EvalTransform(normalize=self.transform.normalize)
+        return EvalTransform(self.transform.normalize)
 
 
 def load_config(
@@ -181,18 +146,20 @@ def load_config(
 ) -> Config:
     """The defaults, changed by the YAML file at `path` (and its base), changed by `key.path=value` overrides.
 
-    `text` is YAML instead of a file; `where` names it in errors.
+    Nested mappings merge, lists replace. `text` is YAML instead of a file; `where` names it in errors. Raises
+    ConfigError.
     """
-    config = Config()
+    layers: list[Layer] = []
     if path is not None:
         where = str(path)
-        for file, values in _read_chain(Path(path)):
-            config = update(config, values, str(file))
+        layers = read_layers(Path(path))
     elif text is not None:
-        config = update(config, _parse(text, where), where)
-    for override in overrides:
-        config = update(config, _parse_override(override), f"--set {override}")
-    _check(config, where)
+        layers = [Layer(where, parse_text(text, where))]
+    layers += [parse_setting(override) for override in overrides]
+    origins = Origins(layers, where)
+    config = update(Config(), merge_layers(layers), origins)
+    config = settle_unread(config, origins)
+    _check(config, origins)
     return config
 
 
@@ -201,61 +168,18 @@ def dump_config(config: Config) -> str:
     return yaml.safe_dump(to_plain(config), sort_keys=False, default_flow_style=None, width=100)
 
 
-def _read_chain(path: Path) -> list[tuple[Path, Mapping[str, Any]]]:
-    """The file, after its base if it has one; a base has none of its own."""
-    values = _read_yaml(path)
-    base = values.pop("base", None)
-    if base is None:
-        return [(path, values)]
-    if not isinstance(base, str):
-        raise ConfigError(f"{path}: base: expected the path of a YAML file, got {base!r}")
-    base_path = path.parent / base
-    base_values = _read_yaml(base_path)
-    if "base" in base_values:
-        raise ConfigError(f"{base_path}: is the base of {path} and may not have a base of its own")
-    return [(base_path, base_values), (path, values)]
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        return _parse(path.read_text(encoding="utf-8"), str(path))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such configuration file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-
-
-def _parse(text: str, where: str) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: is not valid YAML: {error}") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{where}: expected keys and values at the top level")
-    return values
-
-
-def _parse_override(text: str) -> dict[str, Any]:
-    key, separator, value = text.partition("=")
-    if not separator or not key.strip():
-        raise ConfigError(f"--set {text}: expected key.path=value")
-    try:
-        nested: Any = yaml.safe_load(value) if value else None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {text}: the value is not valid YAML: {error}") from error
-    for part in reversed(key.strip().split(".")):
-        nested = {part: nested}
-    return nested
-
-
-def _check(config: Config, where: str) -> None:
-    """What a single field cannot tell: names of presets, data sets and normalisations, and how fields go together."""
-    try:
-        find_normalization(config.transform.normalize)
-        config.train_transform()
-        config.learning_rate()
-    except (ConfigError, DataError) as error:
-        raise ConfigError(f"{where}: {error}") from error
-    build(config.model.preset, config.model.num_classes, config.model.overrides, where=where)
+def _check(config: Config, origins: Origins) -> None:
+    """What one section cannot tell alone: the network's own settings, the schedule's length, the data set's needs."""
+    model = config.model
+    build(model.preset, model.num_classes, model.overrides, where=lambda path: origins(f"model.{path}"))
+    for path, check in (("schedule", config.learning_rate), ("data.options", config.label_space)):
+        try:
+            check()
+        except (ConfigError, DataError) as error:
+            raise ConfigError(f"{origins(path)}: {error}") from error
+    if config.data.root is not None and not DATASETS[config.data.dataset].reads_root:
+        with_files = ", ".join(name for name, dataset in DATASETS.items() if dataset.reads_root)
+        raise ConfigError(
+            f"{at(origins, 'data.root')}: nothing reads it: data set {config.data.dataset!r} has no files; "
+            f"set data.dataset ({with_files}) or leave the root out"
+        )

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ConfigError, DataError
+from core.ranges import Checked, Range, When
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.integer]
@@ -23,18 +24,22 @@ Loss = Callable[[Array, Labels], tuple[float, Array]]
 
 
 @dataclass(frozen=True)
-class LossConfig:
+class LossConfig(Checked):
     """What is minimised: the main head's loss plus `auxiliary_weight` times the cross-entropy of each auxiliary head.
 
     kind: `cross_entropy`, or `ohem` for the main head (threshold, min_kept). denominator: see `cross_entropy`.
     """
 
     kind: Literal["cross_entropy", "ohem"] = "cross_entropy"
-    auxiliary_weight: float = 0.4
-    class_weights: tuple[float, ...] | None = None
+    auxiliary_weight: Annotated[float, Range(0)] = 0.4
+    class_weights: tuple[Annotated[float, Range(0)], ...] | None = None
     denominator: Denominator = "valid"
-    threshold: float = 0.7
-    min_kept: int = 100_000
+    threshold: Annotated[float, Range(0, 1), When("kind", "ohem")] = 0.7
+    min_kept: Annotated[int, Range(0), When("kind", "ohem")] = 100_000
+
+    def __post_init__(self) -> None:
+        if self.class_weights is not None and not any(self.class_weights):
+            raise ConfigError("class_weights: at least one must be above 0")
 
     def divisor(self, labels: Labels, ignore_index: int = 255) -> float:
         """What the sum of the weighted pixel losses over all of `labels` is divided by; 1 where it would be 0."""

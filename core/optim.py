@@ -1,7 +1,7 @@
 """The optimizer contract in numpy: the update rules that the three backends are tested against, and parameter groups.
 
-The rules are PyTorch's. Where a framework's own optimizer computes something else (MXNet folds the learning rate into
-the momentum, Paddle's regularisation and epsilon differ), the backend implements these.
+The rules are PyTorch's, and Paddle's optimizers follow them too. MXNet's own do not (its SGD folds the learning rate
+into the momentum, its Adam adds epsilon elsewhere), so its backend writes these out.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.arch.inventory import Parameter
 from core.errors import ConfigError
+from core.ranges import Checked, Range, When
 
 Arrays = dict[str, NDArray[np.floating]]
 Groups = Mapping[str, tuple[float, float]]  # name -> (learning-rate multiplier, weight decay)
@@ -24,22 +25,29 @@ Groups = Mapping[str, tuple[float, float]]  # name -> (learning-rate multiplier,
 DECAYED_KINDS = ("conv", "deconv", "linear", "embedding")
 
 
+_Beta = Annotated[float, Range(0, below=1)]
+
+
 @dataclass(frozen=True)
-class OptimizerConfig:
+class OptimizerConfig(Checked):
     """The optimizer and its constants; the rules are `SGD`, `Adam` and `AdamW` below.
 
     no_decay_on_norm_and_bias and head_lr_multiplier: see `parameter_groups`.
     """
 
     name: Literal["sgd", "adam", "adamw"] = "sgd"
-    lr: float = 0.01
-    momentum: float = 0.9
-    nesterov: bool = False
-    betas: tuple[float, float] = (0.9, 0.999)
-    epsilon: float = 1e-8
-    weight_decay: float = 5e-4
+    lr: Annotated[float, Range(above=0)] = 0.01
+    momentum: Annotated[float, Range(0, below=1), When("name", "sgd")] = 0.9
+    nesterov: Annotated[bool, When("name", "sgd")] = False
+    betas: Annotated[tuple[_Beta, _Beta], When("name", "adam", "adamw")] = (0.9, 0.999)
+    epsilon: Annotated[float, Range(above=0), When("name", "adam", "adamw")] = 1e-8
+    weight_decay: Annotated[float, Range(0)] = 5e-4
     no_decay_on_norm_and_bias: bool = False
-    head_lr_multiplier: float = 1.0
+    head_lr_multiplier: Annotated[float, Range(above=0)] = 1.0
+
+    def __post_init__(self) -> None:
+        if self.nesterov and self.momentum == 0:
+            raise ConfigError("nesterov needs a momentum above 0")
 
     @property
     def slots(self) -> tuple[str, ...]:

@@ -312,7 +312,7 @@ def test_only_a_single_run_of_the_whole_picture_is_plain() -> None:
         ({"multiple": 0}, "multiple"),
         ({"stride": 0.5}, "without a window"),
         ({"window": (8, 8), "stride": (9, 8)}, "between 1 and the window"),
-        ({"window": (8, 8), "stride": 1.5}, "fraction"),
+        ({"window": (8, 8), "stride": 1.5}, "stride: 1.5 is out of range: above 0 and at most 1"),
         ({"window": (3, 3), "stride": 0.1}, "between 1 and the window"),
         ({"edge": "reflect"}, "edge"),
         ({"combine": "max"}, "combine"),

@@ -136,11 +136,11 @@ def test_an_error_names_the_sample():
 
 def test_evaluation_samples_keep_order_and_label_size():
     dataset = Roadscape("val", size=(60, 80), val=3)
-    samples = EvaluationSamples(dataset, EvalTransform(resize=(30, 40)))
+    samples = EvaluationSamples(dataset, EvalTransform())
     assert len(samples) == 3
     for i in range(3):
         image, label = samples[i]
-        assert image.shape == (3, 30, 40)
+        assert image.shape == (3, 60, 80)
         np.testing.assert_array_equal(label, dataset[i].label)
         assert label.dtype == np.int64
 

@@ -17,7 +17,7 @@ from core.data.transforms import (
     pad_image,
     resize_label,
 )
-from core.errors import DataError
+from core.errors import ConfigError, DataError
 
 
 def _rng(seed=0):
@@ -75,7 +75,7 @@ def test_normalize_on_the_scale_0_to_255():
     [{"mean": (0, 0, 0), "channel_order": "gbr"}, {"mean": (0, 0)}, {"mean": (0, 0, 0), "std": (1, 0, 1)}],
 )
 def test_wrong_normalizations(arguments):
-    with pytest.raises(DataError):
+    with pytest.raises(ConfigError):
         Normalize(**arguments)
 
 
@@ -240,5 +240,5 @@ def test_pad_image_keeps_what_fits():
     ],
 )
 def test_wrong_options(arguments):
-    with pytest.raises(DataError):
+    with pytest.raises(ConfigError):
         TrainTransform(**arguments)

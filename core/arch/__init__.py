@@ -19,7 +19,7 @@ from typing import Any
 from core.arch import backbones, families
 from core.arch.spec import Preset, Spec
 from core.errors import ConfigError
-from core.schema import nearest, update
+from core.schema import Where, nearest, source, update
 
 __all__ = ["ARCHITECTURES", "PRESETS", "Preset", "Spec", "build"]
 
@@ -38,20 +38,20 @@ def build(
     preset: str,
     num_classes: int | None = None,
     overrides: Mapping[str, Any] | None = None,
-    where: str = "model",
+    where: Where = "model",
 ) -> Spec:
     """The spec of `preset` for `num_classes`, with fields changed by `overrides` (nested mappings, as in YAML).
 
     Raises ConfigError for an unknown preset, field or value; `where` names the file in it.
     """
     if preset not in PRESETS:
-        raise ConfigError(f"{where}: unknown preset {preset!r}.{nearest(preset, sorted(PRESETS))}")
+        raise ConfigError(f"{source(where, 'preset')}: unknown preset {preset!r}.{nearest(preset, sorted(PRESETS))}")
     spec = update(PRESETS[preset].spec, overrides or {}, where, "overrides")
     if num_classes is not None:
         if num_classes < 1:
-            raise ConfigError(f"{where}: num_classes is {num_classes}; at least 1")
+            raise ConfigError(f"{source(where, 'num_classes')}: num_classes is {num_classes}; at least 1")
         try:
             spec = dataclasses.replace(spec, num_classes=num_classes)
         except ValueError as error:
-            raise ConfigError(f"{where}: {error}") from error
+            raise ConfigError(f"{source(where, 'num_classes')}: {error}") from error
     return spec

@@ -7,18 +7,24 @@ number of threads.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
 
 from core.data.datasets.base import IGNORE
 from core.errors import DataError
+from core.ranges import Checked, Increasing, Range, When
 
-Size = tuple[int, int]  # height, width
+Pixels = Annotated[int, Range(1)]
+Size = tuple[Pixels, Pixels]  # height, width
+Number = Annotated[float, Range()]
+Positive = Annotated[float, Range(above=0)]
+Probability = Annotated[float, Range(0, 1)]
 
 
 @dataclass(frozen=True)
-class Normalize:
+class Normalize(Checked):
     """y = (x * scale - mean) / std * scale_after per channel, for x in 0..255; channels leave in `channel_order`.
 
     Args:
@@ -28,17 +34,11 @@ class Normalize:
         scale_after: applied last.
     """
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    channel_order: str = "rgb"
-    scale: float = 1.0
-    scale_after: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.channel_order not in ("rgb", "bgr"):
-            raise DataError(f"the channel order must be 'rgb' or 'bgr', not {self.channel_order!r}")
-        if len(self.mean) != 3 or len(self.std) != 3 or not all(value > 0 for value in self.std):
-            raise DataError(f"mean and std take three values, std positive ones: mean={self.mean}, std={self.std}")
+    mean: tuple[Number, Number, Number]
+    std: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+    scale: Positive = 1.0
+    scale_after: Positive = 1.0
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """[H, W, 3] in RGB, uint8 or float32 -> float32 [3, H, W], C-contiguous."""
@@ -224,59 +224,47 @@ def blur_image(image: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.GaussianBlur(image, (0, 0), sigmaX=sigma, sigmaY=sigma, borderType=cv2.BORDER_REFLECT_101)
 
 
-class TrainTransform:
+@dataclass(frozen=True)
+class TrainTransform(Checked):
     """Resize, scale, crop, flip, colours, blur, normalise, pad: in this order, each optional but the crop.
 
-    Args:
-        crop: height and width of what comes out.
-        scale: the random scale is uniform in [lo, hi]; (1, 1) for none.
-        scales: draw the scale from this list instead.
-        resize: first bring the whole picture to this height and width.
-        cat_max_ratio: draw the crop again (up to ten times) while one class has this share of its labelled
-            pixels; None for never.
-        flip: probability of a horizontal flip.
-        brightness, contrast, saturation, hue: see `jitter_colors`; 0 for none.
-        jitter_probability: probability of each of these four.
-        blur: probability of a Gaussian blur, its deviation uniform in `blur_sigma` pixels.
-        normalize: a key of `NORMALIZATIONS`, or a `Normalize`.
+    Sizes are (height, width). A configuration's section `transform` is one of these.
+
+    normalize: a key of `NORMALIZATIONS`, or a `Normalize`.
+    resize: first bring the whole picture to this height and width.
+    scale: the random scale is uniform in [lo, hi]; (1, 1) for none.
+    scales: draw the scale from this list instead.
+    crop: height and width of what comes out.
+    cat_max_ratio: draw the crop again (up to ten times) while one class has this share of its labelled pixels; None
+        for never.
+    flip: probability of a horizontal flip.
+    brightness, contrast, saturation, hue: see `jitter_colors`; 0 for none.
+    jitter_probability: probability of each of these four.
+    blur: probability of a Gaussian blur, its deviation uniform in `blur_sigma` pixels.
     """
 
-    def __init__(
-        self,
-        crop: Size,
-        scale: tuple[float, float] = (0.5, 2.0),
-        scales: tuple[float, ...] = (),
-        resize: Size | None = None,
-        cat_max_ratio: float | None = None,
-        flip: float = 0.5,
-        brightness: float = 0.0,
-        contrast: float = 0.0,
-        saturation: float = 0.0,
-        hue: float = 0.0,
-        jitter_probability: float = 0.5,
-        blur: float = 0.0,
-        blur_sigma: tuple[float, float] = (0.1, 1.5),
-        normalize: str | Normalize = "imagenet",
-    ) -> None:
-        _check_size("crop", crop)
-        _check_size("resize", resize)
-        if min(*scale, *scales) <= 0 or scale[0] > scale[1]:
-            raise DataError(f"scales must be positive and in order: scale={tuple(scale)}, scales={tuple(scales)}")
-        if cat_max_ratio is not None and not 0 < cat_max_ratio <= 1:
-            raise DataError(f"cat_max_ratio must lie in (0, 1], not {cat_max_ratio}")
-        for name, share in (("flip", flip), ("jitter_probability", jitter_probability), ("blur", blur)):
-            if not 0 <= share <= 1:
-                raise DataError(f"{name} is a probability, not {share}")
-        self.crop = (crop[0], crop[1])
-        self.scale = scale
-        self.scales = scales
-        self.resize = resize
-        self.cat_max_ratio = cat_max_ratio
-        self.flip = flip
-        self.jitter = (brightness, contrast, saturation, hue, jitter_probability)
-        self.blur = blur
-        self.blur_sigma = blur_sigma
-        self.normalize = find_normalization(normalize)
+    normalize: str | Normalize = "imagenet"
+    resize: Size | None = None
+    scale: Annotated[tuple[Positive, Positive], Increasing(strictly=False), When("scales", ())] = (0.5, 2.0)
+    scales: tuple[Positive, ...] = ()
+    crop: Size = (512, 512)
+    cat_max_ratio: Annotated[float, Range(above=0, high=1)] | None = None
+    flip: Probability = 0.5
+    brightness: Annotated[float, Range(0, 1)] = 0.0
+    contrast: Annotated[float, Range(0, 1)] = 0.0
+    saturation: Annotated[float, Range(0, 1)] = 0.0
+    hue: Annotated[float, Range(0, 0.5)] = 0.0
+    jitter_probability: Annotated[Probability, When(("brightness", "contrast", "saturation", "hue"))] = 0.5
+    blur: Probability = 0.0
+    blur_sigma: Annotated[tuple[Positive, Positive], Increasing(strictly=False), When("blur")] = (0.1, 1.5)
+
+    def __post_init__(self) -> None:
+        find_normalization(self.normalize)
+
+    @property
+    def jitter(self) -> tuple[float, ...]:
+        """The options of `jitter_colors`, in order."""
+        return self.brightness, self.contrast, self.saturation, self.hue, self.jitter_probability
 
     def __call__(self, image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """uint8 [h, w, 3] and uint8 [h, w] -> float32 [3, H, W] and int64 [H, W], with (H, W) = `crop`."""
@@ -295,7 +283,9 @@ class TrainTransform:
             u = rng.random(2)
             if u[0] < self.blur:
                 image = blur_image(image, self.blur_sigma[0] + (self.blur_sigma[1] - self.blur_sigma[0]) * u[1])
-        return pad_image(self.normalize(image), self.crop), pad_label(label, self.crop).astype(np.int64)
+        return pad_image(find_normalization(self.normalize)(image), self.crop), pad_label(label, self.crop).astype(
+            np.int64
+        )
 
 
 class EvalTransform:
@@ -320,8 +310,3 @@ def find_normalization(normalize: str | Normalize) -> Normalize:
     if normalize not in NORMALIZATIONS:
         raise DataError(f"there is no normalisation {normalize!r} (there are: {', '.join(NORMALIZATIONS)})")
     return NORMALIZATIONS[normalize]
-
-
-def _check_size(name: str, size: Size | None) -> None:
-    if size is not None and (len(size) != 2 or min(size) < 1):
-        raise DataError(f"{name} must be a height and a width of at least 1 pixel, not {tuple(size)}")

@@ -36,20 +36,23 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from core.errors import ConfigError
+from core.ranges import Checked, Length, Range, When
 
-Size = tuple[int, int]  # (height, width)
+Pixels = Annotated[int, Range(1)]
+Size = tuple[Pixels, Pixels]  # (height, width)
 Window = tuple[slice, slice]  # rows, columns
 
 Edge = Literal["flush", "pad"]
 Combine = Literal["logits", "probabilities", "exp_logits"]
+_Number = Annotated[float, Range()]
 LabelSize = Literal["original", "input"]
 
 
 @dataclass(frozen=True)
-class EvaluationProtocol:
+class EvaluationProtocol(Checked):
     """How a picture becomes a label map; every field shows in `eval --json`. Sizes are (height, width) in pixels.
 
     scales: each multiplies the size that resize, long_side and short_side give (the picture's own without them).
@@ -72,43 +75,28 @@ class EvaluationProtocol:
     batch: how many windows (mirrored ones count) are run at once: faster for more memory, the same but for rounding.
     """
 
-    scales: tuple[float, ...] = (1.0,)
+    scales: Annotated[tuple[Annotated[float, Range(above=0)], ...], Length(1)] = (1.0,)
     flip: bool = False
     resize: Size | None = None
-    long_side: int | None = None
-    short_side: int | None = None
+    long_side: Pixels | None = None
+    short_side: Pixels | None = None
     window: Size | None = None
-    stride: Size | float | None = None
-    edge: Edge = "flush"
-    multiple: int = 1
-    pad_value: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    stride: Size | Annotated[float, Range(above=0, high=1)] | None = None
+    edge: Annotated[Edge, When("window")] = "flush"
+    multiple: Pixels = 1
+    pad_value: tuple[_Number, _Number, _Number] = (0.0, 0.0, 0.0)
     label_size: LabelSize = "original"
     combine: Combine = "logits"
     align_corners: bool = False
     align_corners_image: bool = False
-    batch: int = 1
+    batch: Annotated[int, Range(1)] = 1
 
     def __post_init__(self) -> None:
         for name in ("scales", "resize", "window", "stride", "pad_value"):
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
-        if not self.scales or any(scale <= 0 for scale in self.scales):
-            raise ConfigError(f"protocol.scales must be positive numbers, got {list(self.scales)}")
-        for name in ("resize", "window"):
-            size = getattr(self, name)
-            if size is not None and (len(size) != 2 or min(size) < 1):
-                raise ConfigError(f"protocol.{name} must be two positive sides (height, width), got {size}")
         if self.resize is not None and (self.long_side or self.short_side):
             raise ConfigError("protocol.resize excludes long_side and short_side: give one rule for the size")
-        for name in ("long_side", "short_side", "multiple", "batch"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"protocol.{name} must be at least 1, got {getattr(self, name)}")
-        for name, choices in (("edge", Edge), ("label_size", LabelSize), ("combine", Combine)):
-            if getattr(self, name) not in get_args(choices):
-                known = ", ".join(get_args(choices))
-                raise ConfigError(f"protocol.{name} must be one of {known}, got {getattr(self, name)!r}")
-        if len(self.pad_value) != 3:
-            raise ConfigError(f"protocol.pad_value must be three numbers, got {self.pad_value}")
         if self.label_size == "input" and self.scales != (1.0,):
             raise ConfigError("protocol.label_size 'input' needs the single scale 1: there is no one input size")
         self._check_stride()
@@ -118,11 +106,6 @@ class EvaluationProtocol:
             return
         if self.window is None:
             raise ConfigError("protocol.stride is given without a window")
-        if isinstance(self.stride, tuple):
-            if len(self.stride) != 2 or min(self.stride) < 1:
-                raise ConfigError(f"protocol.stride must be two positive numbers of pixels, got {self.stride}")
-        elif not 0 < self.stride <= 1:
-            raise ConfigError(f"protocol.stride as a fraction of the window must be in (0, 1], got {self.stride}")
         step = self.stride_pixels()
         if any(s > w or s < 1 for s, w in zip(step, self.window)):
             raise ConfigError(

@@ -11,33 +11,40 @@ import pytest
 from core.losses import cross_entropy, interpolation_matrix, total_loss
 from core.optim import SGD, Adam, AdamW, global_norm_clip
 from core.resize import resize_bilinear
-from core.schedule import Schedule
+from core.schedule import Schedule, ScheduleConfig
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 F = torch.nn.functional
 lr_scheduler = torch.optim.lr_scheduler
 
 N = 20
+
+
+def course(policy: str, base_lr: float, iterations: int, **fields: Any) -> Schedule:
+    """A schedule, its configuration's fields by name."""
+    return Schedule(ScheduleConfig(policy, **fields), base_lr, iterations)  # type: ignore[arg-type]
+
+
 SCHEDULES: list[tuple[Schedule, Callable[[Any], Any]]] = [
-    (Schedule("constant", 0.1, N), lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
-    (Schedule("poly", 0.1, N), lambda o: lr_scheduler.PolynomialLR(o, total_iters=N, power=0.9)),
+    (course("constant", 0.1, N), lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
+    (course("poly", 0.1, N), lambda o: lr_scheduler.PolynomialLR(o, total_iters=N, power=0.9)),
     (
-        Schedule("poly", 0.1, N + 1, power=2.0, last_is_end=True),
+        course("poly", 0.1, N + 1, power=2.0, last_is_end=True),
         lambda o: lr_scheduler.PolynomialLR(o, total_iters=N, power=2.0),
     ),
-    (Schedule("cosine", 0.1, N, end_lr=0.02), lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=N, eta_min=0.02)),
+    (course("cosine", 0.1, N, end_lr=0.02), lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=N, eta_min=0.02)),
     (
-        Schedule("step", 0.1, N, milestones=(5, 12), gamma=0.3),
+        course("step", 0.1, N, milestones=(5, 12), gamma=0.3),
         lambda o: lr_scheduler.MultiStepLR(o, milestones=[5, 12], gamma=0.3),
     ),
     (
-        Schedule("poly", 0.1, N, warmup_iterations=7, warmup_ratio=0.1),
+        course("poly", 0.1, N, warmup_iterations=7, warmup_ratio=0.1),
         lambda o: lr_scheduler.ChainedScheduler(
             [lr_scheduler.PolynomialLR(o, N, power=0.9), lr_scheduler.LinearLR(o, start_factor=0.1, total_iters=7)]
         ),
     ),
     (
-        Schedule("step", 0.1, N, milestones=(5,), warmup="constant", warmup_iterations=7, warmup_ratio=0.25),
+        course("step", 0.1, N, milestones=(5,), warmup="constant", warmup_iterations=7, warmup_ratio=0.25),
         lambda o: lr_scheduler.ChainedScheduler(
             [lr_scheduler.MultiStepLR(o, [5]), lr_scheduler.ConstantLR(o, factor=0.25, total_iters=7)]
         ),
@@ -45,7 +52,9 @@ SCHEDULES: list[tuple[Schedule, Callable[[Any], Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("schedule", "make"), SCHEDULES, ids=lambda value: getattr(value, "policy", ""))
+@pytest.mark.parametrize(
+    ("schedule", "make"), SCHEDULES, ids=lambda value: getattr(getattr(value, "config", None), "policy", "")
+)
 def test_schedules(schedule: Schedule, make: Callable[[Any], Any]) -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=schedule.base_lr)
     scheduler = make(optimizer)

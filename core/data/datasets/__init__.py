@@ -2,18 +2,53 @@
 
 import difflib
 import inspect
+import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.data.datasets.base import IGNORE, Dataset, Sample
+from core.data.datasets.base import IGNORE, Dataset, LabelSpace, Sample
 from core.data.datasets.camvid import CamVid
 from core.data.datasets.cityscapes import Cityscapes
 from core.data.datasets.roadscape import Roadscape
-from core.errors import DataError
+from core.errors import ConfigError, DataError
+from core.schema import convert
 
 DATASETS: dict[str, type[Dataset]] = {dataset.name: dataset for dataset in (Roadscape, CamVid, Cityscapes)}
 
-__all__ = ["DATASETS", "IGNORE", "Dataset", "Sample", "open_dataset"]
+__all__ = ["DATASETS", "IGNORE", "Dataset", "LabelSpace", "Sample", "label_space", "open_dataset"]
+
+
+def find_dataset(name: str) -> type[Dataset]:
+    """The class of the data set called `name`. Raises DataError."""
+    if name not in DATASETS:
+        close = difflib.get_close_matches(name, DATASETS, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise DataError(f"there is no data set {name!r} (there are: {', '.join(sorted(DATASETS))}){hint}")
+    return DATASETS[name]
+
+
+def checked_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """`options` as the data set's constructor takes them: known names, types and ranges. Raises DataError."""
+    dataset = find_dataset(name)
+    accepted = [key for key in inspect.signature(dataset).parameters if key not in ("split", "root")]
+    hints = typing.get_type_hints(dataset.__init__, include_extras=True)
+    checked = {}
+    for key, value in options.items():
+        if key not in accepted:
+            close = difflib.get_close_matches(key, accepted, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise DataError(f"data set {name!r} has no option {key!r} (it has: {', '.join(accepted)}){hint}")
+        try:
+            checked[key] = convert(value, hints[key], f"data set {name!r}", key)
+        except ConfigError as error:
+            raise DataError(str(error)) from error
+    return checked
+
+
+def label_space(name: str, options: Mapping[str, Any]) -> LabelSpace:
+    """Classes and colours of a data set with these options, without its files. Raises DataError."""
+    return find_dataset(name).label_space(**checked_options(name, options))
 
 
 def open_dataset(name: str, split: str, root: str | Path | None = None, **options: Any) -> Dataset:
@@ -26,17 +61,6 @@ def open_dataset(name: str, split: str, root: str | Path | None = None, **option
         options: keyword arguments of the data set's constructor.
 
     Raises:
-        DataError: unknown data set, split or option; files missing.
+        DataError: unknown data set, split or option, an option of the wrong type or out of its range; files missing.
     """
-    if name not in DATASETS:
-        nearest = difflib.get_close_matches(name, DATASETS, 1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise DataError(f"there is no data set {name!r} (there are: {', '.join(sorted(DATASETS))}){hint}")
-    dataset = DATASETS[name]
-    accepted = [key for key in inspect.signature(dataset).parameters if key not in ("split", "root")]
-    for key in options:
-        if key not in accepted:
-            nearest = difflib.get_close_matches(key, accepted, 1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            raise DataError(f"data set {name!r} has no option {key!r} (it has: {', '.join(accepted)}){hint}")
-    return dataset(split, root, **options)
+    return find_dataset(name)(split, root, **checked_options(name, options))

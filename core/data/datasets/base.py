@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -25,12 +25,28 @@ class Sample:
     name: str  # unique within the split, fit for a file name
 
 
+@dataclass(frozen=True)
+class LabelSpace:
+    """The classes that labels and predictions count, and their colours."""
+
+    classes: tuple[str, ...]
+    palette: np.ndarray  # uint8 [C, 3], RGB
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+
 class Dataset(ABC):
-    """A sequence of `Sample`s. Subclasses set the class attributes; instances are cheap to pickle."""
+    """A sequence of `Sample`s. Subclasses set the class attributes; instances are cheap to pickle.
+
+    `reads_root`: whether `data.root` means anything to it.
+    """
 
     name: ClassVar[str]
     classes: tuple[str, ...]
     palette: np.ndarray  # uint8 [C, 3], RGB
+    reads_root: ClassVar[bool] = False
     splits: ClassVar[tuple[str, ...]]
     ignore_index: ClassVar[int] = IGNORE
 
@@ -38,6 +54,14 @@ class Dataset(ABC):
         if split not in self.splits:
             raise DataError(f"data set {self.name!r} has no split {split!r} (it has: {', '.join(self.splits)})")
         self.split = split
+
+    @classmethod
+    def label_space(cls, **options: Any) -> LabelSpace:
+        """Classes and colours with these options of the constructor: what can be known without the files.
+
+        A subclass whose options change its classes overrides this.
+        """
+        return LabelSpace(cls.classes, cls.palette)
 
     @property
     def num_classes(self) -> int:
@@ -83,11 +107,13 @@ class FileDataset(Dataset):
         DataError: the folder or a file is missing, or the split is empty.
     """
 
+    reads_root = True
+
     def __init__(self, split: str, root: str | Path | None = None, *, require_labels: bool = True) -> None:
         super().__init__(split)
         if root is None:
             raise DataError(f"data set {self.name!r} is read from files: say where they are (data.root)")
-        self.root = Path(root)
+        self.root = Path(root).expanduser()
         if not self.root.is_dir():
             raise DataError(f"{self.root}: there is no such folder (data.root of data set {self.name!r})")
         self.require_labels = require_labels

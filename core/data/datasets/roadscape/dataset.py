@@ -6,16 +6,20 @@ labelled by hand.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from core.data.datasets.base import Dataset, Sample
 from core.data.datasets.camvid import CLASSES, PALETTE
 from core.data.datasets.roadscape.drawing.compose import compose
-from core.errors import DataError
+from core.ranges import Range
 
 _CACHE_LIMIT = 512 * 2**20  # bytes
 _SPLIT_NUMBERS = {"train": 0, "val": 1, "test": 2}
+
+Side = Annotated[int, Range(16)]
+Count = Annotated[int, Range(1)]
 
 
 class Roadscape(Dataset):
@@ -40,20 +44,14 @@ class Roadscape(Dataset):
         split: str,
         root: str | Path | None = None,
         *,
-        size: tuple[int, int] = (180, 240),
-        train: int = 256,
-        val: int = 32,
-        test: int = 32,
-        seed: int = 0,
+        size: tuple[Side, Side] = (180, 240),
+        train: Count = 256,
+        val: Count = 32,
+        test: Count = 32,
+        seed: Annotated[int, Range(0)] = 0,
         cache: bool = True,
     ) -> None:
         super().__init__(split)
-        if len(size) != 2 or min(size) < 16:
-            raise DataError(f"roadscape draws pictures of 16 pixels and more each way, not size={tuple(size)}")
-        if min(train, val, test) < 1 or seed < 0:
-            raise DataError(
-                f"roadscape needs a scene in every split and a seed of 0 or more: {train=}, {val=}, {test=}, {seed=}"
-            )
         self.size = (int(size[0]), int(size[1]))
         self.seed = seed
         self._length = {"train": train, "val": val, "test": test}[split]
