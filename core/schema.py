@@ -1,9 +1,9 @@
 """Typed, frozen dataclasses filled from plain mappings (YAML, command line), with errors that help.
 
 Used by the configuration and by the architecture specs: one set of rules for both. Supported field types: int, float,
-bool, str, Literal, Optional, tuples (fixed or of any length), dict[str, Any], nested dataclasses, families of dataclasses
-told apart by a tag (`Tagged`), and any of these `Annotated` with ranges (core.ranges). Mappings merge at every depth;
-lists and single values replace.
+bool, str, Literal, Optional, tuples (fixed or of any length), dict[str, Any], nested dataclasses, families of
+dataclasses told apart by a tag (`Tagged`), and any of these `Annotated` with ranges (core.ranges). Mappings merge at
+every depth; lists and single values replace.
 """
 
 from __future__ import annotations
@@ -203,9 +203,8 @@ def _convert_tagged_union(value: Mapping, arguments: tuple, where: Where, path: 
     members = {name: argument for argument in arguments for name in argument.members()}
     if tag in value:
         if value[tag] not in members:
-            raise ConfigError(
-                f"{at(where, f'{path}.{tag}')}: unknown {tag} {value[tag]!r}.{nearest(str(value[tag]), sorted(members))}"
-            )
+            known = nearest(str(value[tag]), sorted(members))
+            raise ConfigError(f"{at(where, f'{path}.{tag}')}: unknown {tag} {value[tag]!r}.{known}")
         return _convert_tagged(value, members[value[tag]], where, path, current)
     present = next((argument for argument in arguments if isinstance(current, argument)), None)
     if present is None:
