@@ -10,8 +10,6 @@ from benchmarks.cases import NUM_CLASSES, Case
 from core.backend import Backend
 from core.config import Config, ModelConfig
 
-PACKAGES = {"torch": "torch", "paddle": "paddlepaddle", "mxnet": "mxnet"}
-
 
 def build(preset: str, case: Case, backend: Backend) -> tuple[Callable[[], None], int]:
     """One iteration, and the number of learnable scalars."""

@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-REFERENCE = "torch"  # the candidate that all ratios across frameworks are relative to
-FRAMEWORKS = ("torch", "paddle", "mxnet")
+from core.description import backend_names
+
+REFERENCE = backend_names()[0]  # the candidate that all ratios across frameworks are relative to
 NUM_CLASSES = 19
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY, AUXILIARY_WEIGHT = 1e-4, 0.9, 5e-4, 0.4  # of the peers' training steps
 
@@ -72,7 +73,7 @@ PLAIN = "its own environment: old code path of the bundled MKL"
 
 
 def _backends(preset: str, peers: Mapping[str, str]) -> list[Candidate]:
-    return [Candidate(name, name, f"backends.{name}", preset, peers[name]) for name in FRAMEWORKS]
+    return [Candidate(name, name, f"backends.{name}", preset, peers.get(name, "")) for name in backend_names()]
 
 
 def _peer(name: str, framework: str, build: str, peer: str, differences: str, **environment: str) -> Candidate:

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.cases import REFERENCE, Case
 from benchmarks.processes import Measurement
+from core.description import backend_names
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ Time is per iteration, from arrays on the host to results on the host (training:
 backward, SGD step, the loss's value; inference: class numbers at the pictures' size). All candidates run in processes
 of their own and take turns; a ratio is the median over the rounds of the two times of the same round, in brackets the
 smallest and the largest. Memory is the peak of the resident size while iterating, above what the process held after its
-imports. Candidates named {REFERENCE}, paddle and mxnet are SegParity's backends; `A / B` below 1 means that A is faster
+imports. Candidates named {", ".join(backend_names())} are SegParity's backends; `A / B` below 1 means that A is faster
 or smaller. Times in ms are of this machine: compare ratios."""
 
 

@@ -21,7 +21,8 @@ import numpy as np
 
 from backends.jobs.door import load_backend
 from benchmarks import backends
-from benchmarks.cases import FRAMEWORKS, NUM_CLASSES, Candidate, Case, find_candidate, find_case
+from benchmarks.cases import NUM_CLASSES, Candidate, Case, find_candidate, find_case
+from core.description import descriptions
 
 Reply = Callable[[dict[str, Any]], None]
 
@@ -64,7 +65,8 @@ def prepare(candidate: Candidate, case: Case) -> Callable[[], tuple[Callable[[],
 
 
 def versions(candidate: Candidate) -> dict[str, str]:
-    names = [backends.PACKAGES[candidate.framework]] if candidate.framework in FRAMEWORKS else []
+    frameworks = descriptions()
+    names = [frameworks[candidate.framework].package] if candidate.framework in frameworks else []
     module = sys.modules.get(candidate.module)
     packages: dict[str, str] = getattr(module, "PACKAGES", {})
     names += [name for prefix, name in packages.items() if candidate.build.startswith(prefix)]

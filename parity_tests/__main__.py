@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 from backends.jobs.cli import run
+from core.description import backend_names
 from core.errors import SegParityError
 from parity_tests.cases import FULL, NARROW, TINY, Case
-from parity_tests.client import BACKENDS
 from parity_tests.ladder import REFERENCE, Fleet, Ladder, pairs
 from parity_tests.report import write_report
 from parity_tests.rungs import RUNGS
@@ -34,9 +34,9 @@ def find_case(name: str) -> Case:
 
 def _backends(text: str) -> list[str]:
     names = text.replace(",", " ").split()
-    unknown = [name for name in names if name not in BACKENDS]
+    unknown = [name for name in names if name not in backend_names()]
     if unknown or not names:
-        raise SegParityError(f"--backends {text}: choose from {', '.join(BACKENDS)}")
+        raise SegParityError(f"--backends {text}: choose from {', '.join(backend_names())}")
     return names
 
 
@@ -92,11 +92,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--arch", default="", help="presets or cases ('fast_scnn_aux, narrow'), by commas; all tiny by default"
     )
     climb.add_argument("--rungs", default="1,2,3,4,5,6,7,8,9", help="numbers, separated by commas")
-    climb.add_argument("--backends", default=",".join(BACKENDS))
+    climb.add_argument("--backends", default=",".join(backend_names()))
     climb.set_defaults(job=_climb)
     trace = commands.add_parser("trace", help="name the first submodule that differs between two backends")
     trace.add_argument("--arch", required=True, metavar="PRESET")
-    trace.add_argument("--backends", default="torch,paddle", help="two names")
+    trace.add_argument("--backends", default=",".join(backend_names()[:2]), help="two names")
     trace.add_argument("--train", action="store_true", help="training mode")
     trace.add_argument("--dtype", choices=("float64", "float32"), default="float64")
     trace.add_argument("--tolerance", type=float, help="relative; 1e-9 in float64, 1e-4 in float32")
@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     trace.set_defaults(job=_trace)
     report = commands.add_parser("report", help="climb everything and write the page")
     report.add_argument("--out", type=Path, default=Path("report/parity"), metavar="DIR")
-    report.add_argument("--backends", default=",".join(BACKENDS))
+    report.add_argument("--backends", default=",".join(backend_names()))
     report.add_argument("--quick", action="store_true", help="tiny networks alone")
     report.set_defaults(job=lambda options: write_report(options.out, _backends(options.backends), quick=options.quick))
     options = parser.parse_args(arguments)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from parity_tests.client import BACKENDS, BackendMissing
+from core.description import backend_names
+from core.process import BackendMissing
 from parity_tests.ladder import REFERENCE, Fleet, Ladder
 
 _skipped: Counter[str] = Counter()
@@ -17,7 +18,7 @@ _skipped: Counter[str] = Counter()
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Fleet]:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # three processes share the machine
-    with Fleet(BACKENDS) as fleet:
+    with Fleet(backend_names()) as fleet:
         yield fleet
 
 

@@ -14,24 +14,22 @@ import os
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 from safetensors.numpy import save_file
 
 from backends.jobs.cli import run
 from core.config import load_config
+from core.description import backend_names, descriptions
 from core.errors import SegParityError
 from core.initialize import initial_state
 from parity_tests.cases import one_ulp
 from parity_tests.demo_report import RunResult, write_report
 
-PACKAGES = {"torch": "torch", "paddle": "paddle", "mxnet": "mxnet"}
-
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m parity_tests.demo", description=__doc__.splitlines()[0])
-    parser.add_argument("--backends", default="torch paddle mxnet", help="names, separated by blanks or commas")
+    parser.add_argument("--backends", default=" ".join(backend_names()), help="names, separated by blanks or commas")
     parser.add_argument("--cfg", type=Path, default=Path("configs/roadscape/fast_scnn.yaml"))
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--runs", type=Path, default=Path("runs/demo"), metavar="DIR", help="where the runs go")
@@ -43,11 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _demo(options: argparse.Namespace) -> None:
     wanted = options.backends.replace(",", " ").split()
-    unknown = [name for name in wanted if name not in PACKAGES]
+    unknown = [name for name in wanted if name not in descriptions()]
     if unknown:
-        raise SegParityError(f"unknown backends {unknown}: {', '.join(PACKAGES)}")
-    present = [name for name in wanted if find_spec(PACKAGES[name]) is not None]
-    missing = [name for name in PACKAGES if name not in present]
+        raise SegParityError(f"unknown backends {unknown}: {', '.join(backend_names())}")
+    present = [name for name in wanted if descriptions()[name].installed]
+    missing = [name for name in backend_names() if name not in present]
     if not present:
         raise SegParityError(f"none of {wanted} is installed: run `make setup`")
     results = [_train_and_evaluate(name, name, options) for name in present]

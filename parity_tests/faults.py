@@ -11,6 +11,7 @@ import importlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import Any
 from unittest import mock
 
@@ -91,43 +92,18 @@ _injected = ExitStack()
 
 
 def inject(name: str | None, backend: str) -> None:
-    """Replaces a function of this process; None undoes all. Raises KeyError for an unknown fault."""
+    """Replaces a function of this process, which runs `backend`; None undoes all. Raises KeyError for an unknown fault.
+
+    Those that only one framework can have are in parity_tests/faults_<backend>.py.
+    """
     _injected.close()
     if name is not None:
-        _injected.enter_context(INJECTIONS[name](backend))
+        own = f"parity_tests.faults_{backend}"
+        known = INJECTIONS | (importlib.import_module(own).INJECTIONS if find_spec(own) else {})
+        _injected.enter_context(known[name]())
 
 
-def _unbiased_variance(backend: str) -> Any:
-    """PyTorch's own batch norm, whose running variance is n / (n - 1) times the batch's."""
-    BatchNorm = importlib.import_module("backends.torch.layers").BatchNorm
-    return mock.patch.object(BatchNorm, "forward", super(BatchNorm, BatchNorm).forward)
-
-
-def _rate_in_momentum(backend: str) -> Any:
-    """MXNet's rule: buf = mu * buf - lr * g; w += buf, which is PyTorch's only while lr stays the same."""
-    torch = importlib.import_module("torch")
-    Optimizer = importlib.import_module("backends.torch.optim").Optimizer
-    own = Optimizer.step
-
-    def step(self: Any) -> None:
-        if "momentum_buffer" not in self.slots:
-            own(self)
-            return
-        with torch.no_grad():
-            for group in self.native.param_groups:
-                for parameter in group["params"]:
-                    gradient = parameter.grad + group["weight_decay"] * parameter
-                    state = self.native.state[parameter]
-                    before = state.get("momentum_buffer")
-                    buffer = (torch.zeros_like(parameter) if before is None else before) * group["momentum"]
-                    state["momentum_buffer"] = buffer - group["lr"] * gradient
-                    parameter += state["momentum_buffer"]
-        self.steps += 1
-
-    return mock.patch.object(Optimizer, "step", step)
-
-
-def _labels_by_corner(backend: str) -> Any:
+def _labels_by_corner() -> Any:
     """Labels resized by OpenCV's INTER_NEAREST, half a pixel off the picture."""
 
     def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -136,7 +112,7 @@ def _labels_by_corner(backend: str) -> Any:
     return mock.patch("core.data.transforms.resize_label", resize_label)
 
 
-def _channels_swapped(backend: str) -> Any:
+def _channels_swapped() -> Any:
     """Pictures normalised with red and blue exchanged."""
     own = Normalize.__call__
 
@@ -146,34 +122,7 @@ def _channels_swapped(backend: str) -> Any:
     return mock.patch.object(Normalize, "__call__", call)
 
 
-def _no_auxiliary_loss(backend: str) -> Any:
-    """The sum over the heads stops after the first."""
-    losses, train = (importlib.import_module(f"backends.torch.{name}") for name in ("losses", "train"))
-
-    def only_main(outputs: Any, *arguments: Any, **options: Any) -> Any:
-        _, parts = losses.segmentation_loss(outputs, *arguments, **options)
-        return parts[0], parts
-
-    return mock.patch.object(train, "segmentation_loss", only_main)
-
-
-def _highest_of_ties(backend: str) -> Any:
-    """An argmax that takes the last of several equal logits."""
-    Predictor = importlib.import_module("backends.torch.inference").Predictor
-
-    def labels(self: Any, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        logits = self._forward(images, size).flip(1)
-        last = logits.shape[1] - 1
-        return (last - logits.argmax(dim=1)).cpu().numpy().astype(np.uint8)
-
-    return mock.patch.object(Predictor, "labels", labels)
-
-
-INJECTIONS: dict[str, Callable[[str], Any]] = {
-    "unbiased variance": _unbiased_variance,
-    "rate in momentum": _rate_in_momentum,
+INJECTIONS: dict[str, Callable[[], Any]] = {
     "labels by corner": _labels_by_corner,
     "channels swapped": _channels_swapped,
-    "no auxiliary loss": _no_auxiliary_loss,
-    "highest of ties": _highest_of_ties,
 }

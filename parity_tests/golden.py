@@ -23,8 +23,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from core.description import backend_names
 from core.errors import SegParityError, WeightsError
-from parity_tests.client import BACKENDS, Backend, BackendFailed, BackendMissing
+from core.process import BackendFailed, BackendMissing
+from parity_tests.client import Backend
 from parity_tests.tolerances import golden_tolerance
 from weights_convert.formats import Tensors
 from weights_convert.load import canonical_state
@@ -352,10 +354,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    backends = options.backends.split(",") if options.backends else list(BACKENDS)
-    unknown = [name for name in backends if name not in BACKENDS]
+    known = backend_names()
+    backends = options.backends.split(",") if options.backends else list(known)
+    unknown = [name for name in backends if name not in known]
     if unknown:
-        print(f"error: unknown backend {unknown[0]!r}: {', '.join(BACKENDS)}", file=sys.stderr)
+        print(f"error: unknown backend {unknown[0]!r}: {', '.join(known)}", file=sys.stderr)
         return 2
     try:
         result = check(options.paths, backends, options.dtype)

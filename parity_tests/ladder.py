@@ -19,8 +19,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from core.process import BackendMissing
 from parity_tests.cases import Case
-from parity_tests.client import Backend, BackendMissing
+from parity_tests.client import Backend
 from parity_tests.compare import compare, digits, first_beyond, worst
 from parity_tests.tolerances import Tolerance, ladder_tolerance
 

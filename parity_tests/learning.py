@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from backends.worker.serving import Answer, Arrays, operation
 from core.arch import Spec
 from core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from core.config import Config, load_config
@@ -24,14 +25,6 @@ from core.evaluation.segmenting import segment
 from core.losses import LossConfig
 from core.schema import to_plain, update
 from core.training import step_seed
-
-Arrays = dict[str, np.ndarray]
-Answer = tuple[dict[str, Any], Arrays]
-
-OPERATIONS = (
-    *("loss", "learner", "learner_load", "learner_state", "backward", "update"),
-    *("train", "checkpoint_save", "checkpoint_load", "batches", "predict"),
-)
 
 
 @functools.lru_cache(maxsize=4)
@@ -66,6 +59,7 @@ class Learning:
     def _module(self, name: str) -> ModuleType:
         return importlib.import_module(f"backends.{self.backend}.{name}")
 
+    @operation
     def loss(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """The training loss at `logits/<i>`, its parts, and its gradients `gradient/<i>`."""
         config: LossConfig = update(LossConfig(), request["loss"], "request")
@@ -75,6 +69,7 @@ class Learning:
         found = {f"gradient/{i}": gradient for i, gradient in enumerate(gradients)}
         return {}, {"value": np.array([value], np.float64), "parts": np.array(parts, np.float64), **found}
 
+    @operation
     def learner(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """A Learner of `config` in `dtype` on `classes` classes, without dropout."""
         self.model = None
@@ -86,10 +81,12 @@ class Learning:
         self.iteration = 0
         return {}, {}
 
+    @operation
     def learner_load(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         self.model.set_state(arrays)
         return {}, {}
 
+    @operation
     def learner_state(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """`state/<name>`, and with `optimizer`, `slot/<slot>.<name>`."""
         found = {f"state/{name}": array for name, array in self.model.get_state().items()}
@@ -97,6 +94,7 @@ class Learning:
             found |= {f"slot/{name}": array for name, array in self.model.get_optimizer_state().items()}
         return {}, found
 
+    @operation
     def backward(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """One backward pass over `x`, `labels`, in training mode: the heads' losses and every gradient."""
         divisor = self.config.loss.divisor(arrays["labels"])
@@ -105,6 +103,7 @@ class Learning:
         gradients = {f"gradient/{name}": array for name, array in self.adapter.gradients(self.model).items()}
         return {}, {"losses": np.array(losses, np.float64), **gradients}
 
+    @operation
     def update(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """Optimizer steps with given gradients `<step>/<name>`, one for each of `rates`."""
         for step, rate in enumerate(request["rates"]):
@@ -114,6 +113,7 @@ class Learning:
             self.model.update(rate)
         return {}, {}
 
+    @operation
     def train(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """`iterations` more of the run of `config`, as core.training does them; the heads' losses of each."""
         config, schedule = self.config, self.config.learning_rate()
@@ -128,12 +128,14 @@ class Learning:
             self.iteration += 1
         return {}, {"losses": np.array(history, np.float64)}
 
+    @operation
     def checkpoint_save(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """The learner's checkpoint at `path`."""
         weights, optimizer = self.model.get_state(), self.model.get_optimizer_state()
         save_checkpoint(Path(request["path"]), Checkpoint(weights, optimizer, self.iteration, {}))
         return {}, {}
 
+    @operation
     def checkpoint_load(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """Takes up the checkpoint at `path`, whoever wrote it."""
         checkpoint = load_checkpoint(Path(request["path"]))
@@ -142,6 +144,7 @@ class Learning:
         self.iteration = checkpoint.iteration
         return {"iteration": self.iteration}, {}
 
+    @operation
     def batches(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """`count` batches of the run of `config` from iteration `start` on, by the native loader with `workers`."""
         config = load_config(text=request["config"], where="request")
@@ -155,6 +158,7 @@ class Learning:
             found |= {f"{i}/images": np.array(images), f"{i}/labels": np.array(labels)}
         return {}, found
 
+    @operation
     def predict(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """The classes of `x` at `size` by the Predictor, its logits, and by `protocol` those of `x`'s first picture."""
         config = load_config(text=request["config"], where="request")

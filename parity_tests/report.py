@@ -8,20 +8,18 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from core.description import package_versions
 from core.errors import SegParityError
 from parity_tests.cases import FULL, NARROW, TINY, Case
 from parity_tests.ladder import REFERENCE, Fleet, Ladder, Outcome, Rung, pairs
 from parity_tests.rungs import RUNGS
 from parity_tests.rungs.training import Training, divergence
 from parity_tests.trace import layers, traced
-
-PACKAGES = ("segparity", "numpy", "torch", "paddlepaddle", "mxnet", "opencv-python-headless", "safetensors")
 
 
 @dataclass
@@ -65,12 +63,7 @@ class Findings:
 def environment() -> dict[str, str]:
     """Versions and machine."""
     found = {"python": platform.python_version(), "platform": platform.platform(), "processor": _processor()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "absent"
-    return found
+    return found | package_versions()
 
 
 def _processor() -> str:

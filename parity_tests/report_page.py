@@ -6,10 +6,11 @@ import html
 from itertools import pairwise
 from typing import Any
 
+from core.description import backend_names
 from parity_tests.ladder import REFERENCE
 from parity_tests.report_plots import PAIRS, divergence_plot, profile_plot
 
-SHORT = {"torch": "T", "paddle": "P", "mxnet": "M", REFERENCE: "N"}
+SHORT = {name: name[0].upper() for name in (*backend_names(), REFERENCE)}
 # Columns of the matrix: title, rung, what of it (the start of the quantities' names), how a cell is written.
 COLUMNS = (
     ("Parameters", "1 parameters", "", "tick"),
@@ -188,7 +189,7 @@ def _key() -> str:
         chips.append(f'<i style="background:{back};color:{ink}">{digits}</i>')
     back, ink = colour(17)
     chips.append(f'<i style="background:{back};color:{ink}">=</i><em>bit for bit</em>')
-    letters = " · ".join(f"<b>{SHORT[name]}</b> {name}" for name in ("torch", "paddle", "mxnet"))
+    letters = " · ".join(f"<b>{SHORT[name]}</b> {name}" for name in backend_names())
     bad = '<i style="background:#b00020;color:#fff">✗</i><em>beyond its tolerance</em>'
     what = "<em>digits of agreement, -log10(max|a - b| / max|a|)</em>"
     return f'<div class="key">{what}{"".join(chips)}{bad}<em>{letters}</em></div>'

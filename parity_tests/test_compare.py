@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from core.process import BackendMissing
 from parity_tests import conftest
-from parity_tests.client import Backend, BackendMissing
+from parity_tests.client import Backend
 from parity_tests.compare import EXACT, compare, digits, first_beyond, worst
 from parity_tests.ladder import Fleet
 

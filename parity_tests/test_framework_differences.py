@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from parity_tests.client import ROOT, interpreter
+from core.description import interpreter
+from core.process import ROOT
 from parity_tests.conftest import require
 from parity_tests.habits import MANY, ramp
 from parity_tests.ladder import Fleet

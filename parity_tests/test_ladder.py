@@ -7,8 +7,8 @@ from itertools import combinations
 import pytest
 from _pytest.mark import ParameterSet
 
+from core.description import backend_names
 from parity_tests.cases import NARROW, TINY, Case
-from parity_tests.client import BACKENDS
 from parity_tests.conftest import require
 from parity_tests.ladder import REFERENCE, Ladder, Outcome, Rung, pairs
 from parity_tests.rungs import RUNGS
@@ -28,7 +28,7 @@ def _parameters() -> list[ParameterSet]:
             slow = (rung.name in LONG and not case.thorough) or (case in NARROW and rung.name == "2 forward")
             marks = [pytest.mark.slow] if slow else []
             title = f"{rung.name}-{case.name}" if rung.per_case else rung.name
-            for first, second in pairs(rung, BACKENDS):
+            for first, second in pairs(rung, backend_names()):
                 found.append(pytest.param(rung, case, first, second, id=f"{title}-{first}-{second}", marks=marks))
     return found
 
@@ -64,4 +64,4 @@ def test_every_architecture_is_on_every_rung() -> None:
 
     fast = [case for case in TINY if case.thorough]
     assert {case.spec().arch for case in fast} == set(ARCHITECTURES)
-    assert len(list(combinations(BACKENDS, 2))) == len(pairs(RUNGS["2 forward"], BACKENDS))
+    assert len(list(combinations(backend_names(), 2))) == len(pairs(RUNGS["2 forward"], backend_names()))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backends.worker.recording import INPUT
 from parity_tests.cases import Arrays, Case, lively_state, pictures
 from parity_tests.compare import Difference, compare, digits
 from parity_tests.ladder import Asked
-from parity_tests.recording import INPUT
 
 ALL = 100  # deeper than any network's submodules nest
 

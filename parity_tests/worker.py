@@ -1,145 +1,41 @@
-"""One backend in a process of its own: `python -m parity_tests.worker NAME`, driven by `parity_tests.client`.
+"""The worker process of the ladder: `python -m parity_tests.worker NAME`.
 
-A request is one JSON line on standard input, `{"op": …, "arrays": FILE or null, "out": FILE, …}`; the answer one JSON
-line on standard output, `{"ok": true, …}` or `{"ok": false, "error": …, "kind": …}`. Arrays lie in safetensors files.
-Whatever a framework prints goes to standard error. What an operation needs of a backend is in
-`backends/<name>/parity.py`.
+What `backends.worker` answers, and beside it a Learner at work, faults put in on purpose and the frameworks' habits.
 """
 
 from __future__ import annotations
 
-import gc
 import importlib
-import json
-import os
 import sys
-import traceback
-from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
-from safetensors.numpy import load_file, save_file
-
-from core.arch import Spec, build
-from core.errors import SegParityError
-from parity_tests import faults, learning
-from parity_tests.recording import INPUT, Recorder
-
-Arrays = dict[str, np.ndarray]
-Answer = tuple[dict[str, Any], Arrays]
+from backends.worker.serving import Answer, Arrays, Worker, operation, serve
+from parity_tests import faults
+from parity_tests.learning import Learning
 
 
-class Worker:
-    """The network at work and the operations on it. Each takes a request with arrays, and gives fields and arrays."""
+class LadderWorker(Worker):
+    """The operations that the rungs ask for."""
 
     def __init__(self, backend: str) -> None:
-        self.backend = backend
-        self.adapter: ModuleType = importlib.import_module(f"backends.{backend}.parity")
-        self.device: ModuleType = importlib.import_module(f"backends.{backend}.device")
-        self.state_of: ModuleType = importlib.import_module(f"backends.{backend}.state")
-        self.spec: Spec | None = None
-        self.model: Any = None
-        self.learning = learning.Learning(backend, self.adapter)
+        super().__init__(backend)
+        self.learning = Learning(backend, self.adapter)
 
-    def build(self, request: dict[str, Any], arrays: Arrays) -> Answer:
-        """The network of `preset`, `overrides` and `num_classes`, in `dtype`; `dropout: false` builds it without."""
-        self.free(request, arrays)
-        spec = build(request["preset"], request.get("num_classes"), request.get("overrides"), "request")
-        self.spec = spec if request.get("dropout", True) else spec.without_dropout()
-        self.model = self.adapter.build(self.spec, request.get("dtype", "float32"))
-        return {"framework": self.device.version()}, {}
+    def helpers(self) -> list[Any]:
+        return [self, self.learning]
 
-    def load(self, request: dict[str, Any], arrays: Arrays) -> Answer:
-        """Puts a canonical state into the network."""
-        self.state_of.set_state(self.model, arrays)
-        return {}, {}
-
-    def state(self, request: dict[str, Any], arrays: Arrays) -> Answer:
-        """The network's canonical state, and its names in the network's own order."""
-        return {"names": list(self.state_of.names(self.model))}, self.state_of.get_state(self.model)
-
-    def forward(self, request: dict[str, Any], arrays: Arrays) -> Answer:
-        """Logits `out/<i>` of `x`, main head first. `sizes[i]`: resized to that [height, width] by the framework."""
-        logits = self.adapter.forward(self.model, arrays["x"], request["train"])
-        sizes = request.get("sizes") or [None] * len(logits)
-        corners = request.get("align_corners", True)
-        out = {}
-        for i, (array, size) in enumerate(zip(logits, sizes)):
-            out[f"out/{i}"] = array if size is None else self.adapter.resize(array, tuple(size), corners)
-        return {"outputs": len(logits)}, out
-
-    def trace(self, request: dict[str, Any], arrays: Arrays) -> Answer:
-        """What every named submodule down to `depth` takes (`<name>:in`) and gives for `x`; then the logits.
-
-        `order`: names in the order in which the submodules finish.
-        """
-        recorder = Recorder()
-        logits = self.adapter.trace(self.model, arrays["x"], request["train"], request.get("depth", 3), recorder)
-        found = {**recorder.found, **{f"logits.{i}": array for i, array in enumerate(logits)}}
-        return {"order": [name for name in found if not name.endswith(INPUT)]}, found
-
+    @operation
     def fault(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """Breaks this process on purpose (parity_tests.faults); without `name` it is put right again."""
         faults.inject(request.get("name"), self.backend)
         return {}, {}
 
+    @operation
     def difference(self, request: dict[str, Any], arrays: Arrays) -> Answer:
-        """Runs a snippet of `backends/<name>` that shows how the framework itself computes something."""
+        """Runs a snippet of parity_tests/habits that shows how the framework itself computes something."""
         shown = importlib.import_module(f"parity_tests.habits.{self.backend}")
         return {}, getattr(shown, request["name"])()
 
-    def free(self, request: dict[str, Any], arrays: Arrays) -> Answer:
-        """Lets the network go."""
-        self.model = self.spec = None
-        gc.collect()
-        return {}, {}
-
-
-OPERATIONS = ("build", "load", "state", "forward", "trace", "fault", "difference", "free")
-
-
-def answer(worker: Worker, request: dict[str, Any]) -> dict[str, Any]:
-    """Carries one request out."""
-    operation = request["op"]
-    if operation not in OPERATIONS + learning.OPERATIONS:
-        raise ValueError(f"unknown operation {operation!r}: {', '.join(OPERATIONS + learning.OPERATIONS)}")
-    owner = worker if operation in OPERATIONS else worker.learning
-    job: Callable[[dict[str, Any], Arrays], Answer] = getattr(owner, operation)
-    arrays = load_file(request["arrays"]) if request.get("arrays") else {}
-    fields, results = job(request, arrays)
-    if results:
-        save_file({name: np.ascontiguousarray(array) for name, array in results.items()}, request["out"])
-    return {"ok": True, "arrays": request["out"] if results else None, **fields}
-
-
-def _say(channel: IO[str], message: dict[str, Any]) -> None:
-    channel.write(json.dumps(message) + "\n")
-    channel.flush()
-
-
-def serve(backend: str) -> int:
-    channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # frameworks print; the channel is ours alone
-    try:
-        worker = Worker(backend)
-    except ImportError as error:
-        missing = f"{type(error).__name__}: {error}"
-        _say(channel, {"ok": False, "kind": "missing", "error": missing})
-        return 1
-    _say(channel, {"ok": True, "backend": backend, "framework": worker.device.version()})
-    for line in sys.stdin:
-        try:
-            _say(channel, answer(worker, json.loads(line)))
-        except SegParityError as error:
-            _say(channel, {"ok": False, "kind": type(error).__name__, "error": str(error)})
-        except Exception as error:
-            text = "".join(traceback.format_exception(error))
-            _say(channel, {"ok": False, "kind": "crash", "error": text})
-    return 0
-
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    sys.exit(serve(sys.argv[1]))
+    sys.exit(serve(LadderWorker, sys.argv[1]))

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from core.description import backend_names
 from tests.shared_paths import SHARED
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--backend", choices=("torch", "paddle", "mxnet"), help="run tests/backends with this framework")
+    parser.addoption("--backend", choices=backend_names(), help="run tests/backends with this framework")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from core.description import backend_names, descriptions
+
 ROOT = Path(__file__).resolve().parents[1]
-BACKENDS = ("torch", "paddle", "mxnet")
+BACKENDS = backend_names()
 
 
 def run_tests(backend: str) -> subprocess.CompletedProcess[str]:
@@ -26,7 +27,7 @@ def run_tests(backend: str) -> subprocess.CompletedProcess[str]:
 def results() -> Iterator[dict[str, Future[subprocess.CompletedProcess[str]]]]:
     """The runs of the installed backends, two at a time, on one thread each."""
     with ThreadPoolExecutor(max_workers=2) as pool:
-        yield {name: pool.submit(run_tests, name) for name in BACKENDS if find_spec(name) is not None}
+        yield {name: pool.submit(run_tests, name) for name in BACKENDS if descriptions()[name].installed}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

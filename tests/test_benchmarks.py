@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from benchmarks import processes, worker
-from benchmarks.cases import CANDIDATES, CASES, FRAMEWORKS, REFERENCE, Candidate, Case, find_case, thread_environment
+from benchmarks.cases import CANDIDATES, CASES, REFERENCE, Candidate, Case, find_case, thread_environment
 from benchmarks.processes import CandidateError, Measurement, Process, take_turns
 from benchmarks.table import Ratio, markdown, memory_ratio, rows, time_ratio, to_json
 from core.arch import build
+from core.description import backend_names
 
 CASE = Case("nothing", "none", "Nothing, training", "train", 2, (4, 6), rounds=3, note="A note.")
 
@@ -231,7 +232,7 @@ def test_cases_are_possible_and_complete(case: Case) -> None:
     candidates = CANDIDATES[case.network]
     names = [c.name for c in candidates]
     assert len(set(names)) == len(names)
-    assert {REFERENCE, *FRAMEWORKS} <= set(names)
+    assert {REFERENCE, *backend_names()} <= set(names)
     for c in candidates:
         peer = next(other for other in candidates if other.name == c.peer)
         assert peer.framework == c.framework

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from importlib.util import find_spec
 from itertools import permutations
 from pathlib import Path
 
@@ -12,16 +11,17 @@ import numpy as np
 import pytest
 
 from core.checkpoint import RunDirectory, load_checkpoint
+from core.description import backend_names, descriptions
 from tests.backends.conftest import run, settings
 
-BACKENDS = ("torch", "paddle", "mxnet")
+BACKENDS = backend_names()
 HALF, WHOLE = 4, 8
 # Dropout masks are each framework's own random numbers: off, so that the losses can be compared.
 NO_DROPOUT = "{dropout: {p: 0.0}, auxiliary: [{tap: detail, width: 16, dropout: {p: 0.0}}]}"
 
 
 def require(*backends: str) -> None:
-    missing = [name for name in backends if find_spec(name) is None]
+    missing = [name for name in backends if not descriptions()[name].installed]
     if missing and os.environ.get("CI"):
         pytest.fail(f"{missing} not installed")
     if missing:
@@ -37,7 +37,7 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """For each backend a run stopped half-way, with its schedule for the whole; and the same run finished in it."""
     root = tmp_path_factory.mktemp("runs")
     for backend in BACKENDS:
-        if find_spec(backend) is not None:
+        if descriptions()[backend].installed:
             schedule = settings(
                 model__overrides=NO_DROPOUT, train__checkpoint_interval="1", schedule__policy="constant"
             )

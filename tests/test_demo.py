@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from core.description import descriptions
 from parity_tests import demo
 from tests.backends.conftest import settings
 
@@ -18,7 +18,7 @@ from tests.backends.conftest import settings
 def test_the_twin_starts_one_ulp_off(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if find_spec("torch") is None:
+    if not (torch := descriptions().get("torch")) or not torch.installed:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("torch not installed (make setup)")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     runs, out = tmp_path / "runs", tmp_path / "report"

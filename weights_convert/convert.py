@@ -18,7 +18,7 @@ from core.schema import to_plain
 from weights_convert.formats import Tensors, format_of, write
 from weights_convert.formats.tensors import raw_bytes
 from weights_convert.load import Imported, import_weights
-from weights_convert.native_names import FRAMEWORK_OF, to_native
+from weights_convert.native_names import reader_of, to_native
 
 KEPT = ("dataset", "classes", "normalization", "config")  # of the source's metadata, where it has them
 
@@ -79,8 +79,8 @@ def write_native(
 
     Returns notes on what the format cannot hold. Raises WeightsError as `formats.write` does.
     """
-    framework = FRAMEWORK_OF[format_of(path).name]
-    return write(path, Tensors(to_native(spec.parameters(), state, framework), dict(metadata)))
+    backend = reader_of(format_of(path).name)
+    return write(path, Tensors(to_native(spec.parameters(), state, backend), dict(metadata)))
 
 
 def convert_file(

@@ -1,14 +1,7 @@
-"""What each framework calls our own models' parameters, and which it stores transposed: the one table of both.
+"""What each framework calls our own models' parameters, and which it stores transposed.
 
-Attribute names are the same in every backend, so only the last component of a name and one layout differ:
-
-    kind           PyTorch        Paddle            MXNet (Gluon's structural names)
-    norm_scale     weight         weight            gamma
-    norm_bias      bias           bias              beta
-    running_mean   running_mean   _mean             running_mean
-    running_var    running_var    _variance         running_var
-    prelu          weight         _weight           alpha
-    linear         [out, in]      [in, out]         [out, in]
+Attribute names are the same in every backend, so only the last component of a name and one layout differ; which, each
+backend says in its `description.yaml` (`leaves` by kind of parameter, and `transposed`).
 """
 
 from __future__ import annotations
@@ -19,17 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arch.inventory import Parameter
+from core.description import descriptions
 from core.errors import WeightsError
-
-# framework -> kind -> last component, where it is not the canonical (PyTorch) one.
-LEAVES: dict[str, dict[str, str]] = {
-    "torch": {},
-    "paddle": {"running_mean": "_mean", "running_var": "_variance", "prelu": "_weight"},
-    "mxnet": {"norm_scale": "gamma", "norm_bias": "beta", "prelu": "alpha"},
-}
-TRANSPOSED: dict[str, tuple[str, ...]] = {"torch": (), "paddle": ("linear",), "mxnet": ()}
-# The framework whose native loader reads a format of weights_convert.formats.
-FRAMEWORK_OF = {"safetensors": "torch", "pth": "torch", "pdparams": "paddle", "params": "mxnet"}
 
 
 @dataclass(frozen=True)
@@ -40,20 +24,36 @@ class NativeName:
     transposed: bool = False
 
 
-def native_name(parameter: Parameter, framework: str) -> NativeName:
-    """Raises KeyError for an unknown framework."""
+def native_name(parameter: Parameter, backend: str) -> NativeName:
+    """Raises KeyError for an unknown backend."""
+    description = descriptions()[backend]
     path, dot, leaf = parameter.name.rpartition(".")
-    leaf = LEAVES[framework].get(parameter.kind, leaf)
-    return NativeName(path + dot + leaf, parameter.kind in TRANSPOSED[framework])
+    leaf = description.leaves.get(parameter.kind, leaf)
+    return NativeName(path + dot + leaf, parameter.kind in description.transposed)
 
 
-def to_native(parameters: list[Parameter], state: Mapping[str, np.ndarray], framework: str) -> dict[str, np.ndarray]:
-    """Canonical state -> the framework's names and layouts, in the inventory's order; views where nothing moves."""
+def reader_of(format_name: str) -> str | None:
+    """The backend whose framework's own loader reads a format of weights_convert.formats; None: canonical names."""
+    for name, description in descriptions().items():
+        if format_name in description.formats:
+            return name
+    return None
+
+
+def to_native(
+    parameters: list[Parameter], state: Mapping[str, np.ndarray], backend: str | None
+) -> dict[str, np.ndarray]:
+    """Canonical state -> the backend's names and layouts, in the inventory's order; views where nothing moves.
+
+    backend: None for the canonical names.
+    """
+    if backend is None:
+        return {parameter.name: state[parameter.name] for parameter in parameters}
     native: dict[str, np.ndarray] = {}
     for parameter in parameters:
-        target = native_name(parameter, framework)
+        target = native_name(parameter, backend)
         if target.name in native:
-            raise WeightsError(f"two parameters get the name {target.name!r} in {framework}")
+            raise WeightsError(f"two parameters get the name {target.name!r} in {backend}")
         array = state[parameter.name]
         native[target.name] = array.T if target.transposed else array
     return native

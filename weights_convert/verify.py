@@ -11,12 +11,13 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from core.arch import Spec
+from core.description import backend_names
 from core.errors import WeightsError
+from core.process import BackendMissing, BackendProcess
 from weights_convert.load import Imported, import_weights
 
 SIDE = 96
 DEPTH = 3
-BACKENDS = ("torch", "paddle", "mxnet")
 # Two frameworks round differently, and deep networks amplify it: of the largest value, in float32.
 ACROSS = 1e-2
 
@@ -57,9 +58,6 @@ def verify(imported: Imported, target: Path) -> int:
     Within a backend the two must give the same bits; across backends the differences are printed by depth, and those of
     the logits may not pass ACROSS.
     """
-    # Late, and not at the top: converting needs no process and no framework.
-    from parity_tests.client import Backend, BackendMissing
-
     result = import_weights(target, origin="segparity", preset=imported.fit.preset, overrides=imported.fit.overrides)
     if set(result.state) != set(imported.state):
         raise WeightsError(f"{target}: does not hold the tensors that were written")
@@ -69,9 +67,9 @@ def verify(imported: Imported, target: Path) -> int:
         for label, state in (("source", imported.state), ("result", result.state)):
             files.append(Path(folder) / f"{label}.safetensors")
             save_file({name: np.ascontiguousarray(array, np.float32) for name, array in state.items()}, files[-1])
-        for name in BACKENDS:
+        for name in backend_names():
             try:
-                with Backend(name) as backend:
+                with BackendProcess(name) as backend:
                     ours = [_trace(backend, imported, file, x) for file in files]
             except BackendMissing as error:
                 print(f"SKIPPED  {error}", file=sys.stderr)
@@ -93,12 +91,11 @@ def verify(imported: Imported, target: Path) -> int:
     return 1 if faults else 0
 
 
-def _trace(backend: object, imported: Imported, state: Path, x: np.ndarray) -> dict[str, np.ndarray]:
+def _trace(backend: BackendProcess, imported: Imported, state: Path, x: np.ndarray) -> dict[str, np.ndarray]:
     """What every submodule gives with the weights in `state`, in the order of computation."""
-    request = backend.request  # type: ignore[attr-defined]
-    request(
+    backend.request(
         "build", preset=imported.fit.preset, overrides=imported.fit.overrides, num_classes=imported.spec.num_classes
     )
-    request("load", state)
-    fields, arrays = request("trace", {"x": x}, train=False, depth=DEPTH)
+    backend.request("load", state)
+    fields, arrays = backend.request("trace", {"x": x}, train=False, depth=DEPTH)
     return {layer: arrays[layer] for layer in fields["order"]}

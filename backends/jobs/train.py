@@ -6,7 +6,6 @@ import argparse
 import platform
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from core.backend import Backend
 from core.checkpoint import RunDirectory, load_checkpoint
 from core.config import Config, dump_config, load_config
 from core.data import Dataset
+from core.description import package_versions
 from core.errors import CheckpointError, ConfigError
 from core.initialize import initial_state
 from core.training import Run, train
@@ -124,17 +124,11 @@ def _resume(run: Run) -> None:
 
 def environment(backend: str) -> dict[str, Any]:
     """Versions and machine, for environment.json."""
-    versions = {}
-    for package in ("segparity", "numpy", "opencv-python-headless", "torch", "paddlepaddle", "mxnet"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "absent"
     return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "backend": backend,
         "command": sys.argv,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": versions,
+        "packages": package_versions(),
     }

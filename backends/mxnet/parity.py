@@ -14,8 +14,8 @@ from backends.mxnet.learner import Learner
 from backends.mxnet.losses import segmentation_loss
 from backends.mxnet.models import build_model
 from core.arch import Spec
+from core.backend import Recorder
 from core.losses import LossConfig
-from parity_tests.recording import Recorder
 
 
 def build(spec: Spec, dtype: str) -> layers.Network:

@@ -15,8 +15,8 @@ from backends.paddle.losses import segmentation_loss
 from backends.paddle.models import build_model
 from backends.paddle.state import from_canonical, to_canonical
 from core.arch import Spec
+from core.backend import Recorder
 from core.losses import LossConfig
-from parity_tests.recording import Recorder
 
 
 def build(spec: Spec, dtype: str) -> nn.Layer:

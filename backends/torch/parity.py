@@ -14,8 +14,8 @@ from backends.torch.learner import Learner
 from backends.torch.losses import segmentation_loss
 from backends.torch.models import build_model
 from core.arch import Spec
+from core.backend import Recorder
 from core.losses import LossConfig
-from parity_tests.recording import Recorder
 
 
 def build(spec: Spec, dtype: str) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Our own models: canonical names, and what Paddle and Gluon call the same parameters natively.
+"""Our own models: canonical names, and what each backend's framework calls the same parameters natively.
 
 The maps are not rules but the network's own inventory (weights_convert.native_names), so they are complete by
 construction. A checkpoint of a run also holds the optimizer's state, which is left out here.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from core.arch import PRESETS, Spec
+from core.description import descriptions
 from weights_convert.native_names import native_name
 from weights_convert.sources.rules import COUNTER, Assignment, Drop, Origin, Source, dropped_by
 
@@ -18,23 +19,25 @@ OPTIMIZER = Drop(r"optimizer\..*", "state of the optimizer of a training run")
 
 
 @lru_cache(maxsize=512)
-def _native_names(spec: Spec, framework: str) -> dict[str, tuple[str, bool]]:
+def _native_names(spec: Spec, backend: str | None) -> dict[str, tuple[str, bool]]:
     """Native name -> (canonical name, transposed) of all parameters."""
-    named = {parameter.name: native_name(parameter, framework) for parameter in spec.parameters()}
+    if backend is None:
+        return {parameter.name: (parameter.name, False) for parameter in spec.parameters()}
+    named = {parameter.name: native_name(parameter, backend) for parameter in spec.parameters()}
     return {native.name: (name, native.transposed) for name, native in named.items()}
 
 
 @dataclass(frozen=True)
 class NativeLayout:
-    """The names a framework gives to the models of this repository."""
+    """The names a backend's framework gives to the models of this repository; without `backend` the canonical ones."""
 
     name: str
-    framework: str
+    backend: str | None = None
     presets: tuple[str, ...] = tuple(PRESETS)
     dropped: tuple[Drop, ...] = (OPTIMIZER, COUNTER)
 
     def assign(self, names: Iterable[str], spec: Spec) -> Assignment:
-        known = _native_names(spec, self.framework)
+        known = _native_names(spec, self.backend)
         result = Assignment()
         for name in names:
             if name in known:
@@ -47,8 +50,9 @@ class NativeLayout:
         return result
 
 
-TORCH = NativeLayout("canonical", "torch")
-PADDLE = NativeLayout("Paddle's native names", "paddle")
-MXNET = NativeLayout("Gluon's structural names", "mxnet")
+CANONICAL = NativeLayout("canonical")
+NATIVE = tuple(
+    NativeLayout(description.naming, backend) for backend, description in descriptions().items() if description.naming
+)
 
-SOURCE = Source("segparity", "models of this repository, canonical or native names", (TORCH, PADDLE, MXNET))
+SOURCE = Source("segparity", "models of this repository, canonical or native names", (CANONICAL, *NATIVE))

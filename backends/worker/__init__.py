@@ -1,0 +1,1 @@
+"""A backend in a process of its own, asked through `core.process`: the network, its state, its logits, its trace."""
