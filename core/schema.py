@@ -44,7 +44,7 @@ class Tagged:
     @classmethod
     def members(cls) -> dict[str, type]:
         """{tag value: dataclass} of all members at or below this class."""
-        found = {}
+        found: dict[str, type] = {}
         for member in (cls, *cls.__subclasses__()):
             if member is not cls:
                 found |= member.members()

@@ -13,17 +13,9 @@ from core.errors import SpecError, WeightsError
 from core.initialize import initial_state
 
 TINY = sorted(name for name in PRESETS if name.endswith("_tiny"))
-SIZES = {"espnet": [(64, 64), (40, 72), (64, 64)], "setr": [(64, 64), (48, 80), (64, 64)]}
-OTHER_SIZES = [(64, 64), (61, 83), (64, 64)]
+SIZES = [(64, 64), (61, 83), (64, 64)]
 
 Module = Callable[[str], ModuleType]
-
-
-def light(name: str) -> Spec:
-    """The preset; vision transformers narrow and shallow, so that building them takes no gigabytes."""
-    if PRESETS[name].spec.arch == "setr" and not name.endswith("_tiny"):
-        return build(name, overrides={"backbone": {"width": 64, "image_size": (64, 64)}})
-    return build(name)
 
 
 def model_of(module: Module, spec: Spec, dtype: str = "float32") -> object:
@@ -36,11 +28,21 @@ def picture(*shape: int) -> np.ndarray:
     return np.random.default_rng(1).standard_normal(shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", sorted(PRESETS))
-def test_parameters_are_the_inventory(name: str, module: Module) -> None:
-    spec = light(name)
+def assert_parameters_are_the_inventory(spec: Spec, module: Module) -> None:
     state = module("state").get_state(module("parity").build(spec, "float32"))
     assert [(key, value.shape) for key, value in state.items()] == [(p.name, p.shape) for p in spec.parameters()]
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_parameters_are_the_inventory(name: str, module: Module) -> None:
+    """Of the preset made narrow, which keeps every switch; of itself below."""
+    assert_parameters_are_the_inventory(PRESETS[name].spec.narrow(), module)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_parameters_of_the_whole_network_are_the_inventory(name: str, module: Module) -> None:
+    assert_parameters_are_the_inventory(PRESETS[name].spec, module)
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -71,7 +73,7 @@ def test_any_permitted_size(name: str, train: bool, module: Module) -> None:
     spec = build(name).without_dropout()
     model = model_of(module, spec)
     results = []
-    for height, width in SIZES.get(spec.arch, OTHER_SIZES):
+    for height, width in (spec.size_at_least(*size) for size in SIZES):
         outputs = module("parity").forward(model, picture(2, 3, height, width), train)
         assert len(outputs) == 1 + len(spec.auxiliary)
         for logits in outputs:
@@ -86,19 +88,34 @@ def test_any_permitted_size(name: str, train: bool, module: Module) -> None:
 def test_in_inference_a_picture_does_not_see_its_batch(name: str, module: Module) -> None:
     spec = build(name)
     model = model_of(module, spec)
-    x = picture(2, 3, 64, 64)
+    x = picture(2, 3, *spec.size_at_least(64, 64))
     both = module("parity").forward(model, x, False)[0]
     alone = module("parity").forward(model, x[1:], False)[0]
     assert np.abs(both[1] - alone[0]).max() <= 1e-5 * np.abs(both).max()
 
 
-@pytest.mark.parametrize(
-    ("name", "height", "width"), [("espnet_tiny", 60, 64), ("setr_mla_tiny", 64, 72), ("fast_scnn_tiny", 16, 64)]
-)
-def test_a_size_it_cannot_take_is_a_clear_error(name: str, height: int, width: int, module: Module) -> None:
-    model = model_of(module, build(name))
-    with pytest.raises(SpecError, match=f"input of {height}x{width}"):
-        module("parity").forward(model, picture(1, 3, height, width), False)
+@pytest.mark.parametrize("name", TINY)
+def test_a_size_it_cannot_take_is_a_clear_error(name: str, module: Module) -> None:
+    spec = build(name)
+    model = model_of(module, spec)
+    height, width = spec.size_at_least(64, 64)
+    wrong = width + 1 if spec.multiple > 1 else spec.least - 1
+    with pytest.raises(SpecError, match=f"input of {height}x{wrong}"):
+        module("parity").forward(model, picture(1, 3, height, wrong), False)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_batch_of_one_value_per_channel_is_refused_in_training_alone(name: str, module: Module) -> None:
+    """At the smallest picture; a network whose smallest map still has several places must train on it."""
+    spec = build(name).without_dropout()
+    size = spec.size_at_least(1, 1)
+    model, x = model_of(module, spec), picture(1, 3, *size)
+    module("parity").forward(model, x, False)
+    if spec.smallest_normalised(*size) == (1, 1):
+        with pytest.raises(SpecError, match="batch of 1"):
+            module("parity").forward(model, x, True)
+    else:
+        module("parity").forward(model, x, True)
 
 
 def test_inference_spec_gives_the_same_main_logits(module: Module) -> None:
