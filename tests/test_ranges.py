@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from core.inference import EvaluationProtocol
 
 from core.config import Config, TrainConfig, dump_config, load_config
 from core.data import open_dataset
 from core.data.transforms import Normalize, TrainTransform
 from core.errors import ConfigError, DataError
+from core.evaluation.protocol import EvaluationProtocol
 from core.optim import OptimizerConfig
 from core.ranges import Checked, Range, When, condition, field_hints
 

@@ -11,7 +11,7 @@ import numpy as np
 
 # An alias that numpy 1.24 removed and numpy 2 brought back.
 if "bool" not in vars(np):
-    np.bool = np.bool_
+    vars(np)["bool"] = np.bool_
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # distutils, which Python 3.12 removed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import mxnet as mx
 import numpy as np
@@ -25,7 +26,7 @@ from core.errors import ConfigError
 class Learner:
     """A network, its loss and its optimizer (core.backend.Learner)."""
 
-    backend = "mxnet"
+    backend: ClassVar = "mxnet"
 
     def __init__(self, spec: Spec, config: Config, device: str) -> None:
         self.device = find_device(device)

@@ -38,10 +38,12 @@ class PaddleSamples(Dataset):
 
 def _collate(items: list[Item | Exception]) -> tuple[np.ndarray, np.ndarray | Exception]:
     try:
+        whole: list[Item] = []
         for item in items:
             if isinstance(item, Exception):
                 raise item
-        return collate(items)
+            whole.append(item)
+        return collate(whole)
     except Exception as error:
         return np.zeros(1), error  # the loader takes a batch without any array for the end of the data
 

@@ -60,4 +60,4 @@ class GoldenFile:
 
 def golden_files(*names: str) -> tuple[GoldenFile, ...]:
     """Files without anything to add, as `source/model`."""
-    return tuple(GoldenFile(*name.split("/", 1)) for name in names)
+    return tuple(GoldenFile(source, model) for source, _, model in (name.partition("/") for name in names))

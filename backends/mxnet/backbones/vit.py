@@ -87,6 +87,8 @@ class Block(HybridBlock):
 class ViT(Backbone):
     """The tokens [N, h * w, C] after the tapped blocks, class token dropped, and the patch map [N, C, h, w]."""
 
+    spec: ViTSpec
+
     def __init__(self, spec: ViTSpec) -> None:
         super().__init__(spec)
         self.stages = ("patches", *self.stages)

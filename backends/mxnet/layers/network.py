@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from mxnet import autograd
 from mxnet.gluon import HybridBlock
 from mxnet.ndarray import NDArray
@@ -10,7 +12,7 @@ from mxnet.symbol import Symbol
 from core.arch import Spec
 from core.arch.backbones.base import BackboneSpec
 
-Tensor = NDArray | Symbol
+Tensor: TypeAlias = NDArray | Symbol
 
 
 class Network(HybridBlock):

@@ -119,6 +119,8 @@ class Decoder(HybridBlock):
 class ESPNet(Network):
     """[N, 3, H, W] -> (logits,) at full size, or at 1/8 without the decoder (ESPNet-C)."""
 
+    spec: ESPNetSpec
+
     def __init__(self, spec: ESPNetSpec) -> None:
         super().__init__(spec)
         self.encoder = Encoder(spec)

@@ -114,6 +114,8 @@ def _detail(spec: FastSCNNSpec) -> nn.HybridSequential:
 class FastSCNN(Network):
     """[N, 3, H, W] -> logits at 1/8, main head first."""
 
+    spec: FastSCNNSpec
+
     def __init__(self, spec: FastSCNNSpec) -> None:
         super().__init__(spec)
         self.detail = _detail(spec)

@@ -80,6 +80,8 @@ class Block(nn.Layer):
 class ViT(Backbone):
     """The tokens [N, h * w, C] after the tapped blocks, class token dropped, and the patch map [N, C, h, w]."""
 
+    spec: ViTSpec
+
     def __init__(self, spec: ViTSpec) -> None:
         super().__init__(spec)
         # Not the spec: paddle.jit reads no properties and calls no methods of a dataclass.

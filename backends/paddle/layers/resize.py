@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
-Side = int | Tensor  # of a map: a scalar tensor in a static graph that is made for any size
+Side: TypeAlias = int | Tensor  # of a map: a scalar tensor in a static graph that is made for any size
 
 
 def multiply_sides(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

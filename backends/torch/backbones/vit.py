@@ -58,6 +58,8 @@ class Block(nn.Module):
 class ViT(Backbone):
     """The tokens [N, h * w, C] after the tapped blocks, class token dropped, and the patch map [N, C, h, w]."""
 
+    spec: ViTSpec
+
     def __init__(self, spec: ViTSpec) -> None:
         super().__init__(spec)
         token = spec.class_token != "none"
