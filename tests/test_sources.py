@@ -12,13 +12,14 @@ from core.arch import PRESETS, build
 from core.errors import WeightsError
 from core.initialize import initial_state
 from core.schema import merged
-from parity_tests.golden import ORIGINS, find_network, make_parameters, read_golden
+from parity_tests.golden.files import make_parameters, read_golden
+from parity_tests.golden.network import DECLARED, find_network
 from tests.golden_files import PRESET_OF
 from tests.shared_paths import require_shared
 from weights_convert import matching
 from weights_convert.load import canonical_state, import_weights
 from weights_convert.matching import identify
-from weights_convert.sources import SOURCES, Source, find_source
+from weights_convert.sources import RECORDED, SOURCES, Source, find_source
 from weights_convert.sources.rules import RuleLayout, fill_in, linear_in_out, module, tensor
 
 
@@ -34,9 +35,9 @@ def placeholders(parameters: list[tuple[str, tuple[int, ...]]]) -> dict[str, np.
 @pytest.mark.parametrize("name", PRESET_OF)
 def test_every_name_of_a_golden_file_is_accounted_for(name: str) -> None:
     golden = read_golden(golden_path(name))
-    fit = find_network(golden)
+    fit = find_network(golden).fit
     assert fit.preset == PRESET_OF[name]
-    assert fit.source.name == ORIGINS[golden.source]
+    assert fit.source is RECORDED[golden.source]
     used = {origin.name for origin in fit.origins.values()}
     assert used | set(fit.dropped) == {original for original, _ in golden.parameters}
     assert not used & set(fit.dropped)
@@ -44,12 +45,16 @@ def test_every_name_of_a_golden_file_is_accounted_for(name: str) -> None:
     assert set(fit.origins) == {p.name for p in fit.spec.parameters()}
 
 
-@pytest.mark.parametrize("name", [name for name in PRESET_OF if not name.startswith(("mmseg/setr", "PaddleSeg/setr"))])
+# The files in which nothing differs from the preset that shapes would not show.
+NOTHING_TO_ADD = [f"{source}/{model}" for (source, model), (_, file) in DECLARED.items() if not file.overrides]
+
+
+@pytest.mark.parametrize("name", NOTHING_TO_ADD)
 def test_the_origin_and_the_preset_are_recognised_by_names_and_shapes_alone(name: str) -> None:
     golden = read_golden(golden_path(name))
     fit, also = identify(placeholders(golden.parameters), name)
     assert fit.preset == PRESET_OF[name]
-    assert ORIGINS[golden.source] in {fit.source.name, *(other.source.name for other in also)}
+    assert RECORDED[golden.source].name in {fit.source.name, *(other.source.name for other in also)}
 
 
 def test_networks_two_repositories_share_give_the_same_state() -> None:
@@ -84,19 +89,19 @@ def test_networks_two_repositories_share_give_the_same_state() -> None:
     ],
 )
 def test_names_map_where_they_should(name: str, canonical: str, original: str, transposed: bool) -> None:
-    origin = find_network(read_golden(golden_path(name))).origins[canonical]
+    origin = find_network(read_golden(golden_path(name))).fit.origins[canonical]
     assert (origin.name, origin.transposed) == (original, transposed)
 
 
 def test_what_is_dropped_is_named_with_a_reason() -> None:
-    fit = find_network(read_golden(golden_path("SemSegPaddle/pspnet_resnet50")))
+    fit = find_network(read_golden(golden_path("SemSegPaddle/pspnet_resnet50"))).fit
     assert set(fit.dropped) == {"resnet.fc.weight", "resnet.fc.bias"}
     assert all("ImageNet" in reason for reason in fit.dropped.values())
 
 
 def test_transposed_weights_are_turned_round() -> None:
     golden = read_golden(golden_path("PaddleSeg/setr_naive_vit_base"))
-    fit, tensors = find_network(golden), make_parameters(golden)
+    fit, tensors = find_network(golden).fit, make_parameters(golden)
     state = canonical_state(fit, tensors, "file")
     np.testing.assert_array_equal(
         state["backbone.blocks.0.attn.qkv.weight"], tensors["backbone.blocks.0.attn.qkv.weight"].T

@@ -59,6 +59,14 @@ class Fit:
         return "\n".join(lines)
 
 
+class SeveralFit(WeightsError):
+    """Several networks fit that differ in what names and shapes do not show; `fits` are the readings."""
+
+    def __init__(self, message: str, fits: list[Fit]) -> None:
+        super().__init__(message)
+        self.fits = fits
+
+
 def compare(
     source: Source,
     layout: Layout,
@@ -102,7 +110,7 @@ def identify(
 ) -> tuple[Fit, list[Fit]]:
     """The reading of `tensors` that fits, and others that give the very same state.
 
-    Raises WeightsError if none fits (listing what is wrong with the nearest) or several do that disagree.
+    Raises WeightsError if none fits (listing what is wrong with the nearest), SeveralFit if several do that disagree.
     """
     shapes = {name: tuple(array.shape) for name, array in tensors.items()}
     sources = [find_source(origin)] if origin else list(SOURCES.values())
@@ -120,9 +128,10 @@ def identify(
     different = [fit for fit in best if not fit.same_state(best[0])]
     if different:
         names = "\n".join(f"  {fit.label}" for fit in [best[0], *different])
-        raise WeightsError(
+        raise SeveralFit(
             f"{where}: its names and shapes fit several networks that differ in what shapes do not show:\n{names}\n"
-            "say which with --from ORIGIN or --arch PRESET"
+            "say which with --from ORIGIN or --arch PRESET",
+            [best[0], *different],
         )
     return best[0], best[1:]
 

@@ -87,14 +87,14 @@ class Worker:
 
     @operation
     def forward(self, request: dict[str, Any], arrays: Arrays) -> Answer:
-        """Logits `out/<i>` of `x`, main head first. `sizes[i]`: resized to that [height, width] by the framework."""
+        """Logits `out/<i>` of `x`, main head first, at the heads' own resolution."""
         logits = self.adapter.forward(self.model, arrays["x"], request["train"])
-        sizes = request.get("sizes") or [None] * len(logits)
-        corners = request.get("align_corners", True)
-        out = {}
-        for i, (array, size) in enumerate(zip(logits, sizes)):
-            out[f"out/{i}"] = array if size is None else self.adapter.resize(array, tuple(size), corners)
-        return {"outputs": len(logits)}, out
+        return {"outputs": len(logits)}, {f"out/{i}": array for i, array in enumerate(logits)}
+
+    @operation
+    def resize(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """`x` resized bilinearly to `size`, [height, width], by the framework."""
+        return {}, {"x": self.adapter.resize(arrays["x"], tuple(request["size"]), request["align_corners"])}
 
     @operation
     def trace(self, request: dict[str, Any], arrays: Arrays) -> Answer:

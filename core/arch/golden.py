@@ -1,8 +1,8 @@
 """Golden files: what an original computed from known parameters and a known input, declared by the preset it is.
 
 An output is said in words: `main`, `auxiliary.0`, … are what the network returns; any other name is a submodule, whose
-output it is (`context.refine.0`). `@picture` behind it: resized to the picture, as the logits are; `@1/8`: to an eighth
-of its sides. `log_softmax(main)@1/8`: the function over the channels first.
+output it is (`context.refine`), or with `:in` its input. `@picture` behind it: resized to the picture, as the logits
+are; `@1/8`: to an eighth of its sides. `log_softmax(main)@1/8`: the function over the channels first.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 
 from core.errors import SpecError
 
+_NAME = r"[\w.]+(?::in)?"
 _OUTPUT = re.compile(
-    r"(?:(?P<function>log_softmax|softmax)\((?P<inner>[\w.]+)\)|(?P<name>[\w.]+))(?:@(?P<size>picture|1/[1-9]\d*))?"
+    rf"(?:(?P<function>log_softmax|softmax)\((?P<inner>{_NAME})\)|(?P<name>{_NAME}))(?:@(?P<size>picture|1/[1-9]\d*))?"
 )
 
 
@@ -36,6 +37,11 @@ class Output:
         size = found["size"]
         divisor = None if size is None else 1 if size == "picture" else int(size.removeprefix("1/"))
         return cls(found["inner"] or found["name"], found["function"] or "", divisor)
+
+    @property
+    def returned(self) -> bool:
+        """Whether the network returns it; else it is a submodule's."""
+        return re.fullmatch(r"main|auxiliary\.\d+", self.name) is not None
 
     def size(self, height: int, width: int) -> tuple[int, int] | None:
         """Rows and columns of the output of such a picture; None: as the network gives them."""

@@ -11,7 +11,7 @@ import pytest
 
 from core.arch import PRESETS, build
 from core.initialize import initial_state
-from parity_tests.golden import check
+from parity_tests.golden.run import check
 from tests.golden_files import PRESET_OF, QUICK
 from tests.shared_paths import require_shared
 from weights_convert.__main__ import main

@@ -228,6 +228,7 @@ class Recording:
 
     resizes: the original resizes its logits to the picture itself. in_float64: computed in float64, stored as float32.
     eval, train: which output is which, where it is not the network's outputs in order (core.arch.golden).
+    left_out: models that no spec describes, and why.
     """
 
     source: str
@@ -235,6 +236,7 @@ class Recording:
     in_float64: bool = False
     eval: tuple[str, ...] | None = None
     train: tuple[str, ...] | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
