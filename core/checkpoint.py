@@ -22,10 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from core.errors import CheckpointError
+from core import safetensors
+from core.errors import CheckpointError, WeightsError
 
 FORMAT = "segparity"
 OPTIMIZER = "optimizer."
@@ -68,20 +67,18 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = dict(checkpoint.weights)
     tensors |= {OPTIMIZER + name: value for name, value in checkpoint.optimizer.items()}
     metadata = {**checkpoint.metadata, "format": FORMAT, "iteration": str(checkpoint.iteration)}
-    contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-    write_atomically(path, lambda temporary: save_file(contiguous, temporary, metadata))
+    write_atomically(path, lambda temporary: safetensors.save(temporary, tensors, metadata))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Reads what `save_checkpoint` wrote. Raises CheckpointError if the file is missing, cut or something else."""
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such checkpoint")
     try:
-        with safe_open(str(path), "numpy") as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such checkpoint") from None
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: is not a readable safetensors file: {error}") from error
+        tensors = safetensors.load(path)
+    except WeightsError as error:
+        raise CheckpointError(str(error)) from error
+    metadata = dict(tensors.metadata)
     if metadata.get("format") != FORMAT or "iteration" not in metadata:
         raise CheckpointError(f"{path}: is no checkpoint of a run; use --weights to start from its weights")
     optimizer = {n.removeprefix(OPTIMIZER): v for n, v in tensors.items() if n.startswith(OPTIMIZER)}

@@ -80,7 +80,7 @@ def package_versions() -> dict[str, str]:
     """Package -> version, or "absent": what results depend on, with every backend's framework."""
     found = {}
     frameworks = [description.package for description in descriptions().values()]
-    for package in ("segparity", "numpy", "opencv-python-headless", "safetensors", *frameworks):
+    for package in ("segparity", "numpy", "opencv-python-headless", *frameworks):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

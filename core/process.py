@@ -21,8 +21,8 @@ from types import TracebackType
 from typing import IO, Any, ClassVar, TypeVar
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
 
+from core import safetensors
 from core.description import FOLDER, interpreter
 from core.errors import SegParityError
 
@@ -122,7 +122,7 @@ class BackendProcess:
             fields["arrays"] = str(arrays)
         elif arrays is not None:
             sent = Path(self._folder.name) / f"{self._count}.in.safetensors"
-            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, sent)
+            safetensors.save(sent, arrays)
             fields["arrays"] = str(sent)
         out = Path(self._folder.name) / f"{self._count}.out.safetensors"
         try:
@@ -137,7 +137,7 @@ class BackendProcess:
             raise BackendFailed(f"{self.name}: {operation}: {answer['error']}")
         results: dict[str, np.ndarray] = {}
         if answer.get("arrays"):
-            results = load_file(out)
+            results = safetensors.load(out).arrays
             out.unlink()
         return answer, results
 

@@ -16,9 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-from safetensors.numpy import save_file
-
 from backends.jobs.cli import run
+from core import safetensors
 from core.config import load_config
 from core.description import backend_names, descriptions
 from core.errors import SegParityError
@@ -60,7 +59,7 @@ def _twin_weights(options: argparse.Namespace) -> Path:
     config = load_config(options.cfg, options.overrides)
     spec = config.spec(config.open_dataset(config.data.train).num_classes)
     path: Path = options.runs / "one_ulp_off.safetensors"
-    save_file(one_ulp(initial_state(spec.parameters(), config.seed), seed=0), path)
+    safetensors.save(path, one_ulp(initial_state(spec.parameters(), config.seed), seed=0))
     return path
 
 

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 
 from core.errors import WeightsError
+from core.tensors import human, widen_bfloat16
 from tests import hostile_files
 from weights_convert.formats import FORMATS, Tensors, detect, format_of, read, write
-from weights_convert.formats.tensors import human, widen_bfloat16
 
 EXTENSIONS = (".safetensors", ".pth", ".pdparams", ".params")
 ROOT = Path(__file__).resolve().parents[1]

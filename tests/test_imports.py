@@ -25,8 +25,8 @@ BELOW = {
 }
 FILES = sorted(path.relative_to(ROOT) for package in BELOW for path in (ROOT / package).rglob("*.py"))
 FRAMEWORKS = {name: description.module for name, description in descriptions().items()}
-# What is built on a framework and so belongs to its backend.
-BUILT_ON = {"torchvision": "torch", "paddleseg": "paddle", "gluoncv": "mxnet", "tensorflow": ""}
+# What is built on a framework and so belongs to its backend; and what nothing may use: core.safetensors is the reader.
+BUILT_ON = {"torchvision": "torch", "paddleseg": "paddle", "gluoncv": "mxnet", "tensorflow": "", "safetensors": ""}
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -109,6 +109,7 @@ def test_an_upward_import_is_seen(path: str, text: str) -> None:
         ("backends/jobs/a.py", "import_module('backends.torch.learner')"),
         ("parity_tests/a.py", "from mxnet import nd"),
         ("benchmarks/a.py", "import gluoncv"),
+        ("core/a.py", "from safetensors.numpy import save_file"),
     ],
 )
 def test_a_foreign_import_is_seen(path: str, text: str) -> None:

@@ -15,8 +15,8 @@ import numpy as np
 from core.data.datasets import DATASETS
 from core.errors import WeightsError
 from core.schema import to_plain
+from core.tensors import raw_bytes
 from weights_convert.formats import Tensors, format_of, write
-from weights_convert.formats.tensors import raw_bytes
 from weights_convert.load import Imported, import_weights
 from weights_convert.native_names import reader_of, to_native
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import WeightsError
-from weights_convert.formats.tensors import human, raw_bytes
+from core.tensors import human, raw_bytes
 from weights_convert.load import canonical_state, open_tensors
 from weights_convert.matching import identify
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 
+from core import safetensors
 from core.arch import Spec
 from core.description import backend_names
 from core.errors import WeightsError
@@ -66,7 +66,7 @@ def verify(imported: Imported, target: Path) -> int:
         files = []
         for label, state in (("source", imported.state), ("result", result.state)):
             files.append(Path(folder) / f"{label}.safetensors")
-            save_file({name: np.ascontiguousarray(array, np.float32) for name, array in state.items()}, files[-1])
+            safetensors.save(files[-1], {name: array.astype(np.float32) for name, array in state.items()})
         for name in backend_names():
             try:
                 with BackendProcess(name) as backend:

@@ -16,13 +16,14 @@ import sys
 import traceback
 from collections.abc import Callable
 from inspect import isfunction
+from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
 
 from backends.worker.recording import INPUT, Recorder
+from core import safetensors
 from core.arch import Spec, build
 from core.errors import SegParityError
 
@@ -118,10 +119,10 @@ class Worker:
 def answer(worker: Worker, request: dict[str, Any]) -> dict[str, Any]:
     """Carries one request out."""
     job = worker.find(request["op"])
-    arrays = load_file(request["arrays"]) if request.get("arrays") else {}
+    arrays = safetensors.load(Path(request["arrays"])).arrays if request.get("arrays") else {}
     fields, results = job(request, arrays)
     if results:
-        save_file({name: np.ascontiguousarray(array) for name, array in results.items()}, request["out"])
+        safetensors.save(Path(request["out"]), results)
     return {"ok": True, "arrays": request["out"] if results else None, **fields}
 
 

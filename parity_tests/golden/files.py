@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
+from core import safetensors
 from core.errors import WeightsError
 from weights_convert.formats import Tensors
 
@@ -48,9 +48,8 @@ class Golden:
 def read_golden(path: Path) -> Golden:
     """Raises WeightsError if the file is not a golden file."""
     try:
-        with safe_open(str(path), "numpy") as file:
-            text = file.metadata() or {}
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        arrays = safetensors.load(path)
+        text = arrays.metadata
         facts = {key: json.loads(text[key]) for key in _NEEDED}
         remarks = {key: str(json.loads(text.get(key, '""'))) for key in ("call", "notes")}
         return Golden(
@@ -66,7 +65,7 @@ def read_golden(path: Path) -> Golden:
             {mode: [tuple(shape) for shape in facts["outputs"][mode]] for mode in MODES},
             {mode: [arrays[f"{mode}/{i}"] for i in range(len(facts["outputs"][mode]))] for mode in MODES},
         )
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+    except (WeightsError, KeyError, ValueError, TypeError) as error:
         raise WeightsError(f"{path}: is no golden file ({type(error).__name__}: {error})") from error
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 
+from core import safetensors
 from core.arch.golden import Output
 from core.errors import WeightsError
 from core.process import BackendFailed, BackendMissing
@@ -86,7 +86,7 @@ class Job:
     def write_state(self, fit: Fit) -> None:
         """The original's parameters as the state of that network."""
         arrays = canonical_state(fit, make_parameters(self.golden), str(self.golden.path))
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, self.state)
+        safetensors.save(self.state, arrays)
 
 
 def compute(backend: Backend, job: Job, fit: Fit, mode: str, dtype: str) -> list[np.ndarray | None]:

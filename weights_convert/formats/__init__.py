@@ -17,10 +17,11 @@ from typing import BinaryIO
 
 import numpy as np
 
+from core import safetensors
 from core.errors import WeightsError
-from weights_convert.formats import mxnet_params, pdparams, safetensors, torch_legacy, torch_zip
-from weights_convert.formats.files import atomic_output, map_file
-from weights_convert.formats.tensors import Limits, Tensors, check_finite
+from core.files import atomic_output, map_file
+from core.tensors import Limits, Tensors, check_finite
+from weights_convert.formats import mxnet_params, pdparams, torch_legacy, torch_zip
 
 __all__ = ["FORMATS", "Format", "Limits", "Tensors", "check_finite", "detect", "format_of", "read", "write"]
 

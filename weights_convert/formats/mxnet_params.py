@@ -22,7 +22,7 @@ from typing import BinaryIO
 import numpy as np
 
 from core.errors import WeightsError
-from weights_convert.formats.tensors import Budget, Limits, Tensors, checked, human, listing, raw_bytes, widen_bfloat16
+from core.tensors import Budget, Limits, Tensors, checked, human, listing, raw_bytes, widen_bfloat16
 
 LIST_MAGIC = 0x112
 MAGIC_V1, MAGIC_V2, MAGIC_V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA

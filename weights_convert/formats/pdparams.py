@@ -15,12 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from core.errors import WeightsError
-from weights_convert.formats import pickle_names
-from weights_convert.formats.pickle_machine import PickleMachine
-from weights_convert.formats.pickle_names import PickledArray
-from weights_convert.formats.pickle_safety import load_pickle
-from weights_convert.formats.pickle_writer import PickleWriter
-from weights_convert.formats.tensors import (
+from core.tensors import (
     Budget,
     Limits,
     Tensors,
@@ -31,6 +26,11 @@ from weights_convert.formats.tensors import (
     shown,
     widen_bfloat16,
 )
+from weights_convert.formats import pickle_names
+from weights_convert.formats.pickle_machine import PickleMachine
+from weights_convert.formats.pickle_names import PickledArray
+from weights_convert.formats.pickle_safety import load_pickle
+from weights_convert.formats.pickle_writer import PickleWriter
 from weights_convert.formats.unwrap import StateFinder
 
 NAME_TABLE = "StructuredToParameterName@@"

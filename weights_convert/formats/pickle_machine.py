@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.errors import WeightsError
-from weights_convert.formats.tensors import Limits, human, shown
+from core.tensors import Limits, human, shown
 
 LONG_TEXT = 4096  # strings from this length on stay views of the file until somebody asks for the text
 LONGEST_INTEGER = 32  # bytes; the longest in use is the 10-byte magic number of torch files

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from core.errors import WeightsError
+from core.tensors import Budget, shown
 from weights_convert.formats.pickle_machine import Global, LongText, Stateful
-from weights_convert.formats.tensors import Budget, shown
 
 DTYPE_CODE = re.compile(r"[<>=|]?(b1|[iu][1248]|f[248]|c8|c16)")
 

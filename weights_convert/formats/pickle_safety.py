@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 from core.errors import WeightsError
+from core.tensors import human
 from weights_convert.formats.pickle_machine import LONG_TEXT, LONGEST_INTEGER, MARK, LongText, PickleMachine, Stateful
-from weights_convert.formats.tensors import human
 
 OPCODE_NAMES = {ord(op.code): op.name for op in pickletools.opcodes}
 

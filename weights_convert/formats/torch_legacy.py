@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from core.errors import WeightsError
+from core.tensors import Budget, Limits, Tensors, human, shown
 from weights_convert.formats import torch_objects
 from weights_convert.formats.pickle_machine import PickleMachine
 from weights_convert.formats.pickle_safety import load_pickle
-from weights_convert.formats.tensors import Budget, Limits, Tensors, human, shown
 from weights_convert.formats.torch_objects import NUMPY_TYPES, Storage
 from weights_convert.formats.torch_zip import is_tensor, resolve_all
 from weights_convert.formats.unwrap import StateFinder

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from core.errors import WeightsError
+from core.tensors import Budget, shown, widen_bfloat16
 from weights_convert.formats import pickle_names
 from weights_convert.formats.pickle_machine import Global
 from weights_convert.formats.pickle_names import PickledArray
-from weights_convert.formats.tensors import Budget, shown, widen_bfloat16
 
 # torch's type -> numpy's. bfloat16 has none: its bits are read as uint16 and widened.
 NUMPY_TYPES = {

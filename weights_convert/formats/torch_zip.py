@@ -21,11 +21,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from core.errors import WeightsError
+from core.tensors import Budget, Limits, Tensors, checked, human, listing, raw_bytes
 from weights_convert.formats import pickle_names, torch_objects
 from weights_convert.formats.pickle_machine import PickleMachine
 from weights_convert.formats.pickle_safety import load_pickle
 from weights_convert.formats.pickle_writer import PickleWriter
-from weights_convert.formats.tensors import Budget, Limits, Tensors, checked, human, listing, raw_bytes
 from weights_convert.formats.torch_objects import NUMPY_TYPES, Storage, TensorView
 from weights_convert.formats.unwrap import StateFinder
 from weights_convert.formats.zip_archive import ZipArchive

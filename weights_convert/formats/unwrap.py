@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from core.errors import WeightsError
-from weights_convert.formats.tensors import Limits, listing, shown
+from core.tensors import Limits, listing, shown
 
 # In order of preference: the keys under which training scripts keep the model's weights.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "model_state", "net", "network", "params", "weights", "module")

@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass
 
 from core.errors import WeightsError
-from weights_convert.formats.tensors import Limits, human
+from core.tensors import Limits, human
 
 _END = struct.Struct("<4sHHHHIIH")
 _END64 = struct.Struct("<4sQHHIIQQQQ")

@@ -1,7 +1,7 @@
 """`.safetensors`: the canonical format. uint64 size of the header, the header in JSON, the tensors' bytes without gaps.
 
 Layout: https://github.com/huggingface/safetensors#format. Read here instead of with the package, so that arrays stay
-    views of the memory map and every refusal names the tensor.
+views of the memory map, every refusal names the tensor, and a file of a run is read by the rules of any other weights.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from core.errors import WeightsError
-from weights_convert.formats.tensors import (
+from core.files import map_file
+from core.tensors import (
     Budget,
     Limits,
     Tensors,
@@ -44,6 +46,21 @@ DTYPES = {
     "C64": "complex64",
 }
 WRITABLE = {name: code for code, name in DTYPES.items() if name != "bfloat16"}
+
+
+def load(path: Path) -> Tensors:
+    """The file's tensors as arrays of their own, and its metadata. Raises WeightsError as `read` and `map_file` do."""
+    found = read(path, map_file(path), Limits())
+    return replace(found, arrays={name: np.array(array) for name, array in found.arrays.items()})
+
+
+def save(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
+    """Writes the tensors in place, for files that another process waits for; others go through `atomic_output`.
+
+    Raises WeightsError for a tensor that the format cannot hold.
+    """
+    with open(path, "wb") as file:
+        write(file, str(path), tensors, metadata or {})
 
 
 def read(path: Path, data: memoryview, limits: Limits) -> Tensors:
