@@ -8,7 +8,7 @@ import numpy as np
 from mxnet import nd
 from mxnet.gluon import Block, Parameter, nn
 
-from backends.mxnet.layers import Network
+from backends.mxnet.layers import GroupNorm, Network
 from core.arch.inventory import check_state
 
 # {kind of block: {Gluon's name of its parameter: canonical}}; a network's own `gamma` keeps its name.
@@ -16,7 +16,7 @@ AFFINE = {"gamma": "weight", "beta": "bias"}
 RENAMED: dict[type[Block], dict[str, str]] = {
     nn.BatchNorm: AFFINE,
     nn.LayerNorm: AFFINE,
-    nn.GroupNorm: AFFINE,
+    GroupNorm: AFFINE,
     nn.PReLU: {"alpha": "weight"},
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from backends.torch.layers import ConvNormAct, dropout, resize
+from backends.torch.layers import ConvNormAct, dropout, enlarge
 from core.arch import Spec
 from core.arch.parts import FCNHeadSpec, NormSpec
 
@@ -27,9 +27,7 @@ class FCNHead(nn.Module):
         self.classifier = nn.Conv2d(spec.width or channels, num_classes, 1, bias=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.block(x)
-        if self.upsample > 1:
-            x = resize(x, (x.shape[2] * self.upsample, x.shape[3] * self.upsample), self.align_corners)
+        x = enlarge(self.block(x), self.upsample, self.align_corners)
         return self.classifier(self.dropout(x))
 
 

@@ -10,8 +10,8 @@ from backends.mxnet.layers.concat import concat
 from backends.mxnet.layers.conv import ConvNorm1d, ConvNormAct, NormAct
 from backends.mxnet.layers.dropout import ScaledInInference, dropout
 from backends.mxnet.layers.network import Backbone, Network, Tensor
-from backends.mxnet.layers.norm import BatchNorm
-from backends.mxnet.layers.pooling import adaptive_pool, strided_pool
+from backends.mxnet.layers.norm import BatchNorm, GroupNorm
+from backends.mxnet.layers.pooling import adaptive_pool, global_pool, strided_pool
 from backends.mxnet.layers.pyramid import PyramidPooling
 from backends.mxnet.layers.resize import enlarge, interpolation_matrix, multiply_sides, resize
 
@@ -21,6 +21,7 @@ __all__ = [
     "BatchNorm",
     "ConvNorm1d",
     "ConvNormAct",
+    "GroupNorm",
     "Network",
     "NormAct",
     "PReLU",
@@ -32,6 +33,7 @@ __all__ = [
     "concat",
     "dropout",
     "enlarge",
+    "global_pool",
     "interpolation_matrix",
     "multiply_sides",
     "resize",

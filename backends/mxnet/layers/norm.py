@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from mxnet.gluon import nn
+from types import ModuleType
 
-from core.arch.parts import NormSpec
+from mxnet import init
+from mxnet.gluon import HybridBlock, nn
+
+from backends.mxnet.layers.network import Tensor
+from core.arch.parts import GroupNormSpec, NormSpec
 
 
 class BatchNorm(nn.BatchNorm):
@@ -19,3 +23,20 @@ class BatchNorm(nn.BatchNorm):
         super().__init__(
             axis=1, momentum=1 - spec.momentum, epsilon=spec.eps, center=True, scale=True, in_channels=channels
         )
+
+
+class GroupNorm(HybridBlock):
+    """Group norm over [N, C, H, W], scale and shift per channel; MXNet's own has one for each group."""
+
+    def __init__(self, channels: int, spec: GroupNormSpec) -> None:
+        super().__init__()
+        self.groups, self.eps = spec.groups, spec.eps
+        self.gamma = self.params.get("gamma", shape=(channels,), init=init.One())
+        self.beta = self.params.get("beta", shape=(channels,), init=init.Zero())
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+        grouped = F.reshape(F.reshape(x, (0, -4, self.groups, -1, -2)), (0, 0, -1))  # [N, groups, C / groups * H * W]
+        centred = F.broadcast_sub(grouped, F.mean(grouped, axis=2, keepdims=True))
+        variance = F.mean(F.square(centred), axis=2, keepdims=True)
+        y = F.reshape_like(F.broadcast_div(centred, F.sqrt(variance + self.eps)), x)
+        return F.broadcast_add(F.broadcast_mul(y, F.reshape(gamma, (1, -1, 1, 1))), F.reshape(beta, (1, -1, 1, 1)))

@@ -18,6 +18,11 @@ def _strided_pool_matrix(F: ModuleType, x: Tensor, axis: int, bins: int) -> Tens
     return F.broadcast_div(rows, F.sum(rows, axis=1, keepdims=True))
 
 
+def global_pool(F: ModuleType, x: Tensor) -> Tensor:
+    """[N, C, 1, 1]: the mean of each channel."""
+    return F.mean(x, axis=(2, 3), keepdims=True)
+
+
 def adaptive_pool(F: ModuleType, x: Tensor, bins: int) -> Tensor:
     """Mean over bins x bins adaptive bins: [N, C, bins, bins]."""
     return F.contrib.AdaptiveAvgPooling2D(x, output_size=bins)

@@ -4,16 +4,17 @@ from backends.paddle.layers.activation import activation
 from backends.paddle.layers.conv import ConvNorm1d, ConvNormAct, NormAct
 from backends.paddle.layers.dropout import dropout
 from backends.paddle.layers.network import Backbone, Network
-from backends.paddle.layers.norm import BatchNorm
-from backends.paddle.layers.pooling import adaptive_pool, strided_pool
+from backends.paddle.layers.norm import BatchNorm, GroupNorm
+from backends.paddle.layers.pooling import adaptive_pool, global_pool, strided_pool
 from backends.paddle.layers.pyramid import PyramidPooling
-from backends.paddle.layers.resize import Side, interpolation_matrix, multiply_sides, resize
+from backends.paddle.layers.resize import Side, enlarge, interpolation_matrix, multiply_sides, resize
 
 __all__ = [
     "Backbone",
     "BatchNorm",
     "ConvNorm1d",
     "ConvNormAct",
+    "GroupNorm",
     "Network",
     "NormAct",
     "PyramidPooling",
@@ -21,6 +22,8 @@ __all__ = [
     "activation",
     "adaptive_pool",
     "dropout",
+    "enlarge",
+    "global_pool",
     "interpolation_matrix",
     "multiply_sides",
     "resize",

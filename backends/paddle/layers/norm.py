@@ -6,7 +6,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from core.arch.parts import NormSpec
+from core.arch.parts import GroupNormSpec, NormSpec
 
 
 class BatchNorm(nn.BatchNorm2D):
@@ -34,3 +34,10 @@ class BatchNorm(nn.BatchNorm2D):
             data_format="NCHW",  # of [N, C, L] as well
             use_global_stats=None,
         )
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group norm over [N, C, H, W], scale and shift per channel."""
+
+    def __init__(self, channels: int, spec: GroupNormSpec) -> None:
+        super().__init__(spec.groups, channels, epsilon=spec.eps, data_format="NCHW")

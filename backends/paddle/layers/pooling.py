@@ -27,6 +27,11 @@ def _mean_matrix(inside: Tensor) -> Tensor:
     return inside / inside.sum(axis=1, keepdim=True)
 
 
+def global_pool(x: Tensor) -> Tensor:
+    """[N, C, 1, 1]: the mean of each channel."""
+    return x.mean(axis=[2, 3], keepdim=True)
+
+
 def adaptive_pool(x: Tensor, bins: int) -> Tensor:
     """Mean over bins x bins adaptive bins; exact in float64, where Paddle's gradient is rounded to float32."""
     if x.dtype == paddle.float64:

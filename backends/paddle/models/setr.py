@@ -10,12 +10,8 @@ from paddle import Tensor, nn
 
 from backends.paddle.encoder_decoder import EncoderDecoder
 from backends.paddle.heads import FCNHead
-from backends.paddle.layers import ConvNormAct, resize
+from backends.paddle.layers import ConvNormAct, enlarge
 from core.arch.families.setr import SETRSpec
-
-
-def _enlarge(x: Tensor, factor: int, align_corners: bool) -> Tensor:
-    return resize(x, (x.shape[2] * factor, x.shape[3] * factor), align_corners)
 
 
 class PUPHead(nn.Layer):
@@ -37,7 +33,7 @@ class PUPHead(nn.Layer):
         for i, conv in enumerate(self.convs):
             x = conv(x)
             if i < self.upsamples:
-                x = _enlarge(x, 2, self.align_corners)
+                x = enlarge(x, 2, self.align_corners)
         return self.classifier(x)
 
 
@@ -66,7 +62,7 @@ class MLAHead(nn.Layer):
         return [conv(x) for conv, x in zip(self.neck, sums)]
 
     def forward(self, neck: list[Tensor]) -> Tensor:
-        maps = [_enlarge(level(x), self.upsample, self.align_corners) for level, x in zip(self.levels, neck)]
+        maps = [enlarge(level(x), self.upsample, self.align_corners) for level, x in zip(self.levels, neck)]
         return self.classifier(paddle.concat(maps, axis=1))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from core.arch.parts import NormSpec
+from core.arch.parts import GroupNormSpec, NormSpec
 
 
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -30,3 +30,10 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         # .data: autograd keeps a reference to the buffer but does not read it in training mode.
         self.running_var.data.mul_((n - 1) / n).add_(before, alpha=(1 - self.momentum) / n)
         return out
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group norm over [N, C, H, W], scale and shift per channel."""
+
+    def __init__(self, channels: int, spec: GroupNormSpec) -> None:
+        super().__init__(spec.groups, channels, eps=spec.eps, affine=True)

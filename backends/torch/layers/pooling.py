@@ -6,6 +6,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def global_pool(x: Tensor) -> Tensor:
+    """[N, C, 1, 1]: the mean of each channel."""
+    return x.mean(dim=(2, 3), keepdim=True)
+
+
+def adaptive_pool(x: Tensor, bins: int) -> Tensor:
+    """Mean over bins x bins adaptive bins: [N, C, bins, bins]."""
+    return F.adaptive_avg_pool2d(x, bins)
+
+
 def strided_pool(x: Tensor, bins: int) -> Tensor:
     """[N, C, bins, bins]: means over windows of side // bins + 1, the first cut short in front (SemSegPaddle)."""
     kernel = [side // bins + 1 for side in x.shape[2:]]

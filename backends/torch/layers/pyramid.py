@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backends.torch.layers.conv import ConvNormAct
-from backends.torch.layers.pooling import strided_pool
+from backends.torch.layers.pooling import adaptive_pool, strided_pool
 from backends.torch.layers.resize import resize
 from core.arch.parts import NormSpec, PyramidSpec
 
@@ -23,7 +22,7 @@ class PyramidPooling(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        pool = F.adaptive_avg_pool2d if self.spec.pooling == "adaptive" else strided_pool
+        pool = adaptive_pool if self.spec.pooling == "adaptive" else strided_pool
         pooled = [
             resize(branch(pool(x, bins)), x.shape[2:], self.spec.align_corners)
             for branch, bins in zip(self.branches, self.spec.bins)

@@ -10,12 +10,8 @@ from torch import Tensor, nn
 
 from backends.torch.encoder_decoder import EncoderDecoder
 from backends.torch.heads import FCNHead
-from backends.torch.layers import ConvNormAct, resize
+from backends.torch.layers import ConvNormAct, enlarge
 from core.arch.families.setr import SETRSpec
-
-
-def _enlarge(x: Tensor, factor: int, align_corners: bool) -> Tensor:
-    return resize(x, (x.shape[2] * factor, x.shape[3] * factor), align_corners)
 
 
 class PUPHead(nn.Module):
@@ -37,7 +33,7 @@ class PUPHead(nn.Module):
         for i, conv in enumerate(self.convs):
             x = conv(x)
             if i < self.upsamples:
-                x = _enlarge(x, 2, self.align_corners)
+                x = enlarge(x, 2, self.align_corners)
         return self.classifier(x)
 
 
@@ -66,7 +62,7 @@ class MLAHead(nn.Module):
         return [conv(x) for conv, x in zip(self.neck, sums)]
 
     def forward(self, neck: list[Tensor]) -> Tensor:
-        maps = [_enlarge(level(x), self.upsample, self.align_corners) for level, x in zip(self.levels, neck)]
+        maps = [enlarge(level(x), self.upsample, self.align_corners) for level, x in zip(self.levels, neck)]
         return self.classifier(torch.cat(maps, dim=1))
 
 
