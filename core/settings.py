@@ -84,9 +84,9 @@ def parse_text(text: str, where: str) -> dict[str, Any]:
     return values
 
 
-def parse_setting(text: str, example: str = "train.batch_size=4") -> Layer:
-    """`key.path=value`, the value YAML, as nested mappings. Raises ConfigError."""
-    where = f"--set {text}"
+def parse_setting(text: str, example: str = "train.batch_size=4", option: str = "--set") -> Layer:
+    """`key.path=value`, the value YAML, as nested mappings. Raises ConfigError, which names the `option`."""
+    where = f"{option} {text}"
     key, equals, value = text.partition("=")
     parts = [part.strip() for part in key.split(".")]
     if not equals or not all(parts):

@@ -18,7 +18,7 @@ from unittest import mock
 import cv2
 import numpy as np
 
-from core.data.transforms import Normalize
+from core.data.normalization import Normalize
 
 Arrays = dict[str, np.ndarray]
 Changed = tuple[Arrays | None, dict[str, Any]]

@@ -76,11 +76,11 @@ def test_prelu_slopes_have_a_name_of_their_own_in_each_framework() -> None:
 def test_the_canonical_file_says_what_it_is(tmp_path: Path) -> None:
     source = require_shared("checkpoints/espnet/espnet_p_2_q_8_camvid.pth")
     target = tmp_path / "w.safetensors"
-    assert main([str(source), str(target), "--dataset", "camvid", "--normalization", "espnet"]) == 0
+    assert main([str(source), str(target), "--dataset", "camvid", "--normalization", "espnet_camvid"]) == 0
     metadata = read(target).metadata
     assert (metadata["preset"], metadata["num_classes"], metadata["dataset"]) == ("espnet_p2_q8", "12", "camvid")
     assert metadata["origin"].startswith("espnet")
-    assert metadata["normalization"] == "espnet"
+    assert json.loads(metadata["normalization"]) == "espnet_camvid"
     assert "Sky" in str(json.loads(metadata["classes"])) or "sky" in str(json.loads(metadata["classes"]))
     assert metadata["checksum"] == checksum(import_weights(target).state)
     assert json.loads(metadata["spec"])["q"] == 8
@@ -143,7 +143,7 @@ def test_settings_are_nested_yaml() -> None:
         "backbone": {"heads": 4, "width": 32},
         "taps": [1, 2],
     }
-    with pytest.raises(ConfigError, match="key=value"):
+    with pytest.raises(ConfigError, match=r"--set heads: expected key\.path=value, such as backbone"):
         overrides_of(["heads"])
 
 

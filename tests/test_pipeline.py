@@ -10,9 +10,10 @@ import pytest
 
 from core.data import Dataset, Sample
 from core.data.datasets.roadscape import Roadscape
+from core.data.normalization import Normalize
 from core.data.pipeline import EvaluationSamples, TrainingSamples, collate
 from core.data.sampler import epoch_order, sample_generator
-from core.data.transforms import EvalTransform, Normalize, TrainTransform
+from core.data.transforms import EvalTransform, TrainTransform
 from core.errors import DataError
 
 ORDER = [2, 4, 7, 5, 0, 6, 3, 1]

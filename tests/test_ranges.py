@@ -12,7 +12,8 @@ import pytest
 
 from core.config import Config, TrainConfig, dump_config, load_config
 from core.data import open_dataset
-from core.data.transforms import Normalize, TrainTransform
+from core.data.normalization import Normalize
+from core.data.transforms import TrainTransform
 from core.errors import ConfigError, DataError
 from core.evaluation.protocol import EvaluationProtocol
 from core.optim import OptimizerConfig

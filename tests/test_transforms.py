@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 
 from core.data import IGNORE
+from core.data.normalization import NORMALIZATIONS, Normalize
 from core.data.transforms import (
-    NORMALIZATIONS,
     EvalTransform,
-    Normalize,
     TrainTransform,
     choose_window,
     draw_scale,

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from core.errors import ConfigError, SegParityError
-from core.schema import merged
+from core.data.normalization import NORMALIZATIONS
+from core.errors import SegParityError
+from core.settings import merge_layers, parse_setting
 from weights_convert.convert import convert_file
 from weights_convert.formats import FORMATS
 from weights_convert.inspection import inspect_file, table
@@ -22,21 +21,9 @@ from weights_convert.sources import SOURCES
 ORIGINS = "\n".join(f"  {source.name:14s} {source.about}" for source in SOURCES.values())
 
 
-def overrides_of(settings: Sequence[str]) -> dict[str, Any]:
+def overrides_of(settings: Sequence[str], example: str = "backbone.heads=12", option: str = "--set") -> dict[str, Any]:
     """`a.b=value` (YAML values) as nested mappings. Raises ConfigError."""
-    result: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals or not all(key.split(".")):
-            raise ConfigError(f"--set {setting}: expected key=value, such as backbone.heads=12")
-        try:
-            value: Any = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {setting}: the value is not YAML: {error}") from error
-        for part in reversed(key.split(".")):
-            value = {part: value}
-        result = merged(result, value)
-    return result
+    return merge_layers([parse_setting(setting, example, option) for setting in settings])
 
 
 def _parser(prog: str, **options: Any) -> argparse.ArgumentParser:
@@ -59,7 +46,19 @@ def convert_parser() -> argparse.ArgumentParser:
         "--set", dest="settings", metavar="KEY=VALUE", action="append", default=[], help="change the preset"
     )
     parser.add_argument("--dataset", help="the data set the weights were trained on (metadata)")
-    parser.add_argument("--normalization", metavar="TEXT", help="how pictures were normalised (metadata)")
+    parser.add_argument(
+        "--dataset-option",
+        dest="dataset_options",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="an option of that data set, e.g. void_class=true for CamVid with twelve classes",
+    )
+    parser.add_argument(
+        "--normalization",
+        metavar="NAME",
+        help="how pictures were normalised (metadata), if the origin does not tell: " + ", ".join(NORMALIZATIONS),
+    )
     parser.add_argument(
         "--verify",
         action="store_true",
@@ -78,6 +77,7 @@ def _convert(arguments: Sequence[str]) -> int:
         overrides=overrides_of(options.settings),
         dataset=options.dataset,
         normalization=options.normalization,
+        dataset_options=overrides_of(options.dataset_options, "void_class=true", "--dataset-option"),
     )
     fit = imported.fit
     print(f"{options.source}: {fit.label}, {fit.spec.num_classes} classes, {len(imported.state)} tensors")

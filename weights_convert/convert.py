@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from core.data.datasets import DATASETS
-from core.errors import WeightsError
+from core.data import DATASETS, label_space
+from core.data.normalization import NORMALIZATIONS, read_normalization
+from core.errors import DataError, WeightsError
 from core.schema import to_plain
 from core.tensors import raw_bytes
 from weights_convert.formats import Tensors, format_of, write
-from weights_convert.load import Imported, import_weights
+from weights_convert.load import Imported, import_weights, normalization_of
 from weights_convert.native_names import reader_of, to_native
 
 KEPT = ("dataset", "classes", "normalization", "config")  # of the source's metadata, where it has them
@@ -40,25 +41,43 @@ def tool_version() -> str:
         return "not installed"
 
 
-def metadata_of(imported: Imported, dataset: str | None = None, normalization: str | None = None) -> dict[str, str]:
+def metadata_of(
+    imported: Imported,
+    dataset: str | None = None,
+    normalization: str | None = None,
+    dataset_options: Mapping[str, Any] | None = None,
+) -> dict[str, str]:
     """What a converted file says about itself: the network, the data, where the weights come from.
 
-    Raises WeightsError if the network has fewer outputs than the data set has classes.
+    dataset_options: those of the data set's class, where they decide the classes. A file that names the same data set
+    already keeps its own classes without them.
+
+    Raises WeightsError if the network has fewer outputs than the data set has classes, for options that the data set
+    has not, and for a normalisation that is not known.
     """
     source, spec = imported.tensors.metadata, imported.spec
     metadata = {key: source[key] for key in KEPT if key in source}
-    if dataset is not None:
+    if dataset is not None and (dataset_options or metadata.get("dataset") != dataset or "classes" not in metadata):
         metadata["dataset"] = dataset
         metadata.pop("classes", None)
         if dataset in DATASETS:
-            classes = DATASETS[dataset].classes
+            try:
+                classes = label_space(dataset, dataset_options or {}).classes
+            except DataError as error:
+                raise WeightsError(str(error)) from error
             if len(classes) > spec.num_classes:
                 raise WeightsError(
                     f"data set {dataset} has {len(classes)} classes, the network {spec.num_classes} outputs"
                 )
             metadata["classes"] = json.dumps(classes)
-    if normalization is not None:
-        metadata["normalization"] = normalization
+    said = normalization_of(imported.fit, imported.tensors) if normalization is None else normalization
+    if normalization is not None and read_normalization(normalization) is None:
+        raise WeightsError(
+            f"--normalization {normalization}: expected one of {', '.join(NORMALIZATIONS)}, or JSON such as "
+            '{"mean": [123.7, 116.3, 103.5], "std": [58.4, 57.1, 57.4]}'
+        )
+    if said is not None:
+        metadata["normalization"] = json.dumps(to_plain(read_normalization(said) if isinstance(said, str) else said))
     origin = source.get("origin") if imported.fit.source.name == "segparity" else None
     return metadata | {
         "format": "segparity",
@@ -92,6 +111,7 @@ def convert_file(
     overrides: Mapping[str, Any] | None = None,
     dataset: str | None = None,
     normalization: str | None = None,
+    dataset_options: Mapping[str, Any] | None = None,
 ) -> tuple[Imported, list[str]]:
     """Reads `source` as the network it belongs to and writes it to `target`, complete or not at all.
 
@@ -102,5 +122,5 @@ def convert_file(
     if not target.parent.is_dir():
         raise WeightsError(f"{target}: the directory {target.parent} does not exist")
     imported = import_weights(source, origin=origin, preset=preset, overrides=overrides)
-    metadata = metadata_of(imported, dataset, normalization)
+    metadata = metadata_of(imported, dataset, normalization, dataset_options)
     return imported, write_native(target, imported.spec, imported.state, metadata)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.arch import PRESETS, Spec
+from core.data.normalization import Normalize, read_normalization
 from core.errors import WeightsError
 from core.schema import to_plain
 from weights_convert.formats import Tensors, check_finite, read
@@ -30,6 +31,7 @@ class LoadedWeights:
     absent: parameters the file does not have (auxiliary heads), which keep their values.
     dropped: the file's names that were left out on purpose, and why.
     notes: what a reader should know, one sentence each.
+    normalization: how the pictures it was trained on were normalised (core.data.normalization), where that is known.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class LoadedWeights:
     absent: tuple[str, ...] = ()
     dropped: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    normalization: str | Normalize | None = None
 
     def summary(self) -> str:
         """A few lines for people."""
@@ -130,7 +133,17 @@ def load_weights(
         absent,
         fit.dropped,
         (*tensors.notes, *_differences(fit, tensors, spec)),
+        normalization_of(fit, tensors),
     )
+
+
+def normalization_of(fit: Fit, tensors: Tensors) -> str | Normalize | None:
+    """What the file's metadata says of its pictures, else what is known of the origin's; None where nothing is."""
+    said = read_normalization(tensors.metadata.get("normalization"))
+    if said is not None:
+        return said
+    shapes = {name: tensors[origin.name].shape for name, origin in fit.origins.items() if origin.name in tensors}
+    return fit.source.normalization_for(fit.spec.infer_classes(shapes))
 
 
 def _as_float(array: np.ndarray) -> np.ndarray:

@@ -29,8 +29,8 @@ def picture(spec: Spec) -> np.ndarray:
 
 
 def relative(one: np.ndarray, other: np.ndarray) -> float:
-    """Largest difference over the largest value of `other`."""
-    if one.shape != other.shape:
+    """Largest difference over the largest value of `other`; infinite where shapes differ or a value is not finite."""
+    if one.shape != other.shape or not (np.isfinite(one).all() and np.isfinite(other).all()):
         return float("inf")
     scale = float(np.max(np.abs(other), initial=0.0))
     difference = float(np.max(np.abs(one.astype(np.float64) - other), initial=0.0))

@@ -9,17 +9,18 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from backends.jobs.cli import job_parser
+from backends.jobs.options import file_path, size, whole
 from core.arch import Spec
 from core.backend import Backend
 from core.checkpoint import write_atomically
 from core.config import Config, ModelConfig, load_config
 from core.initialize import initial_state
+from core.ranges import Range
 
 WARM_UP = 3
 
@@ -91,19 +92,13 @@ def parser(backend: str) -> argparse.ArgumentParser:
     command = job_parser(backend, "benchmark", "Measure time per iteration and peak memory of a network.")
     command.add_argument("--preset", help="a preset of core.arch (default: the configuration's)")
     command.add_argument("--mode", choices=("train", "infer"), default="infer")
-    command.add_argument("--batch", type=int, default=1)
-    command.add_argument("--size", type=_size, default=(512, 1024), metavar="HxW")
-    command.add_argument("--iterations", type=int, default=10, help="timed iterations, after three that are not")
-    command.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    command.add_argument("--batch", type=whole(Range(1)), default=1)
+    command.add_argument("--size", type=size, default=(512, 1024), metavar="HxW")
+    command.add_argument(
+        "--iterations", type=whole(Range(1)), default=10, help="timed iterations, after three that are not"
+    )
+    command.add_argument("--json", type=file_path, metavar="FILE", help="write the figures there")
     return command
-
-
-def _size(text: str) -> tuple[int, int]:
-    try:
-        height, width = (int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HxW, e.g. 512x1024") from None
-    return height, width
 
 
 def job(arguments: argparse.Namespace, backend: Backend) -> None:
@@ -131,4 +126,4 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     print(json.dumps(result, indent=1))
     if arguments.json is not None:
         text = json.dumps(result) + "\n"
-        write_atomically(arguments.json, lambda path: path.write_text(text, encoding="utf-8"))
+        write_atomically(arguments.json, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from backends.jobs.cli import add_weights, job_parser, resolve
+from backends.jobs.cli import add_weights, job_parser
+from backends.jobs.options import file_path, whole
+from backends.jobs.weights import load_for, resolve
 from core.arch import Spec
 from core.backend import Backend
 from core.checkpoint import write_atomically
@@ -18,17 +19,17 @@ from core.config import Config
 from core.data import Dataset
 from core.errors import DataError
 from core.evaluation.scoring import evaluate
+from core.ranges import Range
 from core.visualize import write_png
-from weights_convert import load_weights
 
 
 def parser(backend: str) -> argparse.ArgumentParser:
     command = job_parser(backend, "eval", "Score weights on a split: per-class IoU, mIoU, and the exact protocol.")
     add_weights(command)
     command.add_argument("--split", help="the split (default: data.val)")
-    command.add_argument("--json", type=Path, metavar="FILE", help="write metrics and protocol there")
-    command.add_argument("--save", type=Path, metavar="DIR", help="write predicted label maps (PNG) there")
-    command.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
+    command.add_argument("--json", type=file_path, metavar="FILE", help="write metrics and protocol there")
+    command.add_argument("--save", type=file_path, metavar="DIR", help="write predicted label maps (PNG) there")
+    command.add_argument("--limit", type=whole(Range(1)), metavar="N", help="only the first N pictures")
     return command
 
 
@@ -55,9 +56,8 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     config, weights = resolve(arguments)
     dataset = config.open_dataset(arguments.split or config.data.val)
     spec = config.spec(dataset.num_classes).for_inference()
-    loaded = load_weights(weights, spec, origin=arguments.origin)
-    print(loaded.summary(), file=sys.stderr)
-    predictor = backend.predictor(spec, loaded.state, arguments.device)
+    config, state = load_for(config, spec, weights, arguments.origin)
+    predictor = backend.predictor(spec, state, arguments.device)
     keep = None
     if arguments.save is not None:
         arguments.save.mkdir(parents=True, exist_ok=True)

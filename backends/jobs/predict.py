@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from backends.jobs.cli import add_weights, job_parser, resolve
+from backends.jobs.cli import add_weights, job_parser
+from backends.jobs.options import file_path, real
+from backends.jobs.weights import load_for, resolve
 from core.backend import Backend, Predictor
 from core.config import Config
-from core.data import DATASETS
 from core.data.datasets.images import colorize, read_image
-from core.errors import ConfigError, DataError
+from core.errors import DataError
 from core.evaluation.scoring import progress
 from core.evaluation.segmenting import label_map
+from core.ranges import Range
 from core.visualize import overlay, write_png
-from weights_convert import load_weights
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"}
@@ -36,25 +36,24 @@ def parser(backend: str) -> argparse.ArgumentParser:
         "per frame.",
     )
     add_weights(command)
-    command.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="picture, folder or video")
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
-    command.add_argument("--alpha", type=float, default=0.5, help="opacity of the colours in the overlay (0 to 1)")
+    command.add_argument("inputs", nargs="+", type=file_path, metavar="INPUT", help="picture, folder or video")
+    command.add_argument("--out", type=file_path, required=True, metavar="DIR", help="where the results go")
+    command.add_argument(
+        "--alpha", type=real(Range(0, 1)), default=0.5, help="opacity of the colours in the overlay (0 to 1)"
+    )
     return command
 
 
 def job(arguments: argparse.Namespace, backend: Backend) -> None:
     """The `predict` command. All inputs are found before the first is segmented."""
-    if not 0 <= arguments.alpha <= 1:
-        raise ConfigError(f"--alpha is {arguments.alpha}; it lies between 0 and 1")
     config, weights = resolve(arguments)
     pictures, videos = find_inputs(arguments.inputs)
     names = output_names(pictures)
-    dataset = DATASETS[config.data.dataset]
-    spec = config.spec(len(dataset.classes)).for_inference()
-    loaded = load_weights(weights, spec, origin=arguments.origin)
-    print(loaded.summary(), file=sys.stderr)
-    segment = _segmenter(config, backend.predictor(spec, loaded.state, arguments.device))
-    palette = extended(dataset.palette, spec.num_classes)
+    space = config.label_space()
+    spec = config.spec(space.num_classes).for_inference()
+    config, state = load_for(config, spec, weights, arguments.origin)
+    segment = _segmenter(config, backend.predictor(spec, state, arguments.device))
+    palette = extended(space.palette, spec.num_classes)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for path in progress(pictures, "predict", len(pictures)):
         write_prediction(arguments.out, names[path], read_image(path), segment, palette, arguments.alpha)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.jobs.cli import job_parser
+from backends.jobs.options import file_path
 from core.arch import Spec
 from core.backend import Backend
 from core.checkpoint import RunDirectory, load_checkpoint
@@ -30,13 +31,13 @@ def parser(backend: str) -> argparse.ArgumentParser:
         "predictions. Kill it at any\nmoment and continue with --resume; a run begun in another backend continues too.",
     )
     command.add_argument(
-        "--run", type=Path, metavar="DIR", help="the run's directory (default: runs/<cfg name>-<backend>)"
+        "--run", type=file_path, metavar="DIR", help="the run's directory (default: runs/<cfg name>-<backend>)"
     )
     command.add_argument("--resume", action="store_true", help="continue the run from its last checkpoint")
     command.add_argument("--overwrite", action="store_true", help="replace a run that is already in the directory")
     command.add_argument(
         "--weights",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="start from these weights; classifiers of another class count are left out",
     )

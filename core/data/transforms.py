@@ -7,79 +7,18 @@ number of threads.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import cv2
 import numpy as np
 
 from core.data.datasets.base import IGNORE
-from core.errors import DataError
+from core.data.normalization import AUTO, Normalize, Positive, find_normalization
 from core.ranges import Checked, Increasing, Range, When
 
 Pixels = Annotated[int, Range(1)]
 Size = tuple[Pixels, Pixels]  # height, width
-Number = Annotated[float, Range()]
-Positive = Annotated[float, Range(above=0)]
 Probability = Annotated[float, Range(0, 1)]
-
-
-@dataclass(frozen=True)
-class Normalize(Checked):
-    """y = (x * scale - mean) / std * scale_after per channel, for x in 0..255; channels leave in `channel_order`.
-
-    Args:
-        mean, std: three values each, in `channel_order`.
-        channel_order: "rgb" or "bgr".
-        scale: applied before the mean is taken off, 1/255 for constants on the scale 0..1.
-        scale_after: applied last.
-    """
-
-    mean: tuple[Number, Number, Number]
-    std: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
-    channel_order: Literal["rgb", "bgr"] = "rgb"
-    scale: Positive = 1.0
-    scale_after: Positive = 1.0
-
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """[H, W, 3] in RGB, uint8 or float32 -> float32 [3, H, W], C-contiguous."""
-        out = np.empty((3, *image.shape[:2]), np.float32)
-        for channel in range(3):
-            plane = image[:, :, channel if self.channel_order == "rgb" else 2 - channel]
-            if plane.dtype == np.uint8:  # 256 possible values: computed once in float64, rounded once
-                np.take(self._apply(np.arange(256), channel).astype(np.float32), plane, out=out[channel])
-            else:
-                out[channel] = self._apply(plane.astype(np.float64), channel)
-        return out
-
-    def undo(self, array: np.ndarray) -> np.ndarray:
-        """float32 [3, H, W] -> uint8 [H, W, 3] in RGB, for showing what a network was given."""
-        planes = [
-            (array[c].astype(np.float64) / self.scale_after * self.std[c] + self.mean[c]) / self.scale for c in range(3)
-        ]
-        if self.channel_order == "bgr":
-            planes.reverse()
-        return np.clip(np.rint(np.stack(planes, axis=-1)), 0, 255).astype(np.uint8)
-
-    def _apply(self, values: np.ndarray, channel: int) -> np.ndarray:
-        return (values * self.scale - self.mean[channel]) / self.std[channel] * self.scale_after
-
-
-NORMALIZATIONS: dict[str, Normalize] = {
-    # torchvision's ImageNet weights, and most of what followed
-    "imagenet": Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "rgb", scale=1 / 255),
-    # Caffe-style: the mean of ImageNet taken off, nothing else (GALD-Net, Fast_Seg)
-    "bgr_mean": Normalize((104.00698793, 116.66876762, 122.67891434), channel_order="bgr"),
-    # ESPNet's published weights: its data loader divides by 255 after the deviation
-    "espnet_camvid": Normalize(
-        (110.33102643430219, 108.40886315470783, 105.03319368755685),
-        (72.12571015416249, 72.69074533734523, 69.90434816160945),
-        "bgr",
-        scale_after=1 / 255,
-    ),
-    "espnet_cityscapes": Normalize(
-        (72.3923111, 82.90893555, 73.15840149), (45.3192215, 46.15289307, 44.91483307), "bgr", scale_after=1 / 255
-    ),
-}
 
 
 def resize_image(image: np.ndarray, size: Size) -> np.ndarray:
@@ -230,7 +169,7 @@ class TrainTransform(Checked):
 
     Sizes are (height, width). A configuration's section `transform` is one of these.
 
-    normalize: a key of `NORMALIZATIONS`, or a `Normalize`.
+    normalize: see core.data.normalization; `auto` as long as nothing else is known.
     resize: first bring the whole picture to this height and width.
     scale: the random scale is uniform in [lo, hi]; (1, 1) for none.
     scales: draw the scale from this list instead.
@@ -243,7 +182,7 @@ class TrainTransform(Checked):
     blur: probability of a Gaussian blur, its deviation uniform in `blur_sigma` pixels.
     """
 
-    normalize: str | Normalize = "imagenet"
+    normalize: str | Normalize = AUTO
     resize: Size | None = None
     scale: Annotated[tuple[Positive, Positive], Increasing(strictly=False), When("scales", ())] = (0.5, 2.0)
     scales: tuple[Positive, ...] = ()
@@ -292,21 +231,12 @@ class EvalTransform:
     """Normalises. Sizes are the evaluation protocol's business; the label keeps its own: metrics count its pixels.
 
     Args:
-        normalize: a key of `NORMALIZATIONS`, or a `Normalize`.
+        normalize: see core.data.normalization.
     """
 
-    def __init__(self, normalize: str | Normalize = "imagenet") -> None:
+    def __init__(self, normalize: str | Normalize = AUTO) -> None:
         self.normalize = find_normalization(normalize)
 
     def __call__(self, image: np.ndarray, label: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """uint8 [h, w, 3] and uint8 [h, w] (or None) -> float32 [3, h, w] and int64 label (or None)."""
         return self.normalize(image), None if label is None else label.astype(np.int64)
-
-
-def find_normalization(normalize: str | Normalize) -> Normalize:
-    """The preset of this name, or the argument itself if it is a `Normalize`."""
-    if isinstance(normalize, Normalize):
-        return normalize
-    if normalize not in NORMALIZATIONS:
-        raise DataError(f"there is no normalisation {normalize!r} (there are: {', '.join(NORMALIZATIONS)})")
-    return NORMALIZATIONS[normalize]

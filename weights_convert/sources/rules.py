@@ -241,12 +241,21 @@ class Recording:
 
 @dataclass(frozen=True)
 class Source:
-    """A published repository or model zoo: where it is, the namings found in its files, and its golden files' facts."""
+    """A published repository or model zoo: where it is, the namings found in its files, and its golden files' facts.
+
+    normalization: how its training normalises pictures (a key of core.data.normalization's), or that by the number of
+    the network's outputs, where it differs between data sets; None where it is not known.
+    """
 
     name: str
     about: str
     layouts: tuple[Layout, ...]
     recording: Recording | None = None
+    normalization: str | Mapping[int, str] | None = None
+
+    def normalization_for(self, outputs: int | None) -> str | None:
+        known = self.normalization
+        return known.get(outputs or 0) if isinstance(known, Mapping) else known
 
 
 def layouts_in(package: str) -> tuple[Layout, ...]:

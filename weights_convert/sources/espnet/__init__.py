@@ -9,4 +9,5 @@ SOURCE = Source(
     "the authors' ESPNet, github.com/sacmehta/ESPNet (PyTorch)",
     layouts_in(__name__),
     Recording("ESPNet"),
+    {12: "espnet_camvid", 20: "espnet_cityscapes"},  # the void class is an output of theirs
 )

@@ -8,5 +8,9 @@ from __future__ import annotations
 from weights_convert.sources.rules import Recording, Source, layouts_in
 
 SOURCE = Source(
-    "fast_seg", "Fast_Seg, github.com/lxtGH/Fast_Seg (PyTorch)", layouts_in(__name__), Recording("Fast_Seg")
+    "fast_seg",
+    "Fast_Seg, github.com/lxtGH/Fast_Seg (PyTorch)",
+    layouts_in(__name__),
+    Recording("Fast_Seg"),
+    "bgr_mean",
 )

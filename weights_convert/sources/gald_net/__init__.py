@@ -12,4 +12,5 @@ SOURCE = Source(
     "GALD-Net / DGCNet, github.com/lxtGH/GALD-DGCNet (PyTorch)",
     layouts_in(__name__),
     Recording("GALD-Net"),
+    "bgr_mean",
 )

@@ -12,4 +12,5 @@ SOURCE = Source(
     layouts_in(__name__),
     # In inference the main head's logits, and the same resized to the picture; in training every head's, as they are.
     Recording("mmseg", eval=("main", "main@picture")),
+    "imagenet",
 )

@@ -9,4 +9,5 @@ SOURCE = Source(
     "MXNetSeg on GluonCV backbones, github.com/BebDong/MXNetSeg (MXNet Gluon)",
     layouts_in(__name__),
     Recording("MXNetSeg", resizes=True, in_float64=True),
+    "imagenet",
 )

@@ -18,4 +18,5 @@ SOURCE = Source(
     "PaddleSeg, github.com/PaddlePaddle/PaddleSeg (PaddlePaddle)",
     layouts_in(__name__),
     Recording("PaddleSeg", resizes=True, left_out=_LEFT_OUT),
+    "half",
 )
