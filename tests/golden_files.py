@@ -36,8 +36,6 @@ TO_COME = {
     "MXNetSeg/EPRNet",
     "MXNetSeg/EPRNet_light",
     "MXNetSeg/FCNMobileNet",
-    "MXNetSeg/FCNResNet_resnet18",
-    "MXNetSeg/FCNResNet_resnet18_os32",
     "MXNetSeg/FCNResNet_resnet50",
     "MXNetSeg/FaPN_resnet18",
     "MXNetSeg/GFFNet_resnet18",

@@ -168,7 +168,7 @@ def test_a_graph_learns_as_the_network_does(
     spec = build(name, 5).without_dropout()
     learners = []
     for _ in range(2):
-        learner = module("train").Learner(spec, Config(), "cpu")
+        learner = module("learner").Learner(spec, Config(), "cpu")
         learner.set_state(initial_state(spec.parameters(), 0))
         learners.append(learner)
     reference, learner = learners

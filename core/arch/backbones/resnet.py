@@ -137,7 +137,12 @@ class ResNetSpec(BackboneSpec):
             out.batch_norm("downsample.bn", block.out)
 
     def narrow(self) -> ResNetSpec:
-        return dataclasses.replace(self, stem_widths=(8,) * len(self.stem_widths), stage_widths=(8, 8, 16, 16))
+        return dataclasses.replace(
+            self,
+            depth=50 if self.bottleneck else 18,
+            stem_widths=(8,) * len(self.stem_widths),
+            stage_widths=(8, 8, 16, 16),
+        )
 
     def infer(self, shapes: Mapping[str, tuple[int, ...]], name: str = "backbone") -> dict[str, Any]:
         """The depth, from the number of blocks; only within the deep ones, since the shallow have other heads too."""

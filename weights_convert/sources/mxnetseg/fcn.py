@@ -1,0 +1,23 @@
+"""FCN on GluonCV's ResNets, at either output stride."""
+
+from __future__ import annotations
+
+from weights_convert.sources.mxnetseg.backbones import IMAGENET_CLASSIFIER, RESNET_V1B
+from weights_convert.sources.rules import MXNET_LEAVES, RuleLayout, module
+
+_HEADS = (
+    module(r"head\.conv1\.(?P<part>conv|bn)", "head.block.{part}"),
+    module(r"head\.conv2", "head.classifier"),
+    module(r"aux_head\.conv1\.(?P<part>conv|bn)", "auxiliary.0.block.{part}"),
+    module(r"aux_head\.conv2", "auxiliary.0.classifier"),
+)
+
+FCN_V1B = RuleLayout(
+    name="FCN on GluonCV's resnet_v1b",
+    presets=("fcn_resnet18_mxnetseg", "fcn_resnet18_os32_mxnetseg"),
+    rules=(*RESNET_V1B, *_HEADS),
+    dropped=(IMAGENET_CLASSIFIER,),
+    leaves=MXNET_LEAVES,
+)
+
+LAYOUTS = (FCN_V1B,)
