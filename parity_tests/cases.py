@@ -70,8 +70,6 @@ def _sizes(spec: Spec) -> tuple[tuple[int, int, int], ...]:
     return tuple((batch, *spec.size_at_least(height, width)) for batch, height, width in _WANTED)
 
 
-
-
 def _tiny() -> tuple[Case, ...]:
     """The small presets; the largest of an architecture stands for it on the rungs that take long."""
     specs = {name: preset.spec for name, preset in sorted(PRESETS.items()) if name.endswith("_tiny")}
