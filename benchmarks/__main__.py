@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.cases import CANDIDATES, CASES, Candidate, Case, thread_environment
 from benchmarks.processes import Process, take_turns
 from benchmarks.table import LEGEND, markdown, rows, to_json
-from core.checkpoint import write_atomically
+from core.files import write_text
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_text(path, text)
 
 
 if __name__ == "__main__":

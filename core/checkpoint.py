@@ -15,19 +15,24 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from core import safetensors
 from core.errors import CheckpointError, WeightsError
+from core.files import PARTIAL, atomic_output, naming, write_text
+from core.lock import locked
 
 FORMAT = "segparity"
 OPTIMIZER = "optimizer."
+STAGED = ".new."  # a run on its way into its directory
 
 
 @dataclass
@@ -40,34 +45,13 @@ class Checkpoint:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-def write_atomically(path: Path, write: Any) -> None:
-    """Calls `write(temporary path)`, then puts the result in `path`'s place in one step, flushed to the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    try:
-        write(Path(name))
-        with open(name, "rb") as file:
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Writes the checkpoint atomically as safetensors."""
     tensors = dict(checkpoint.weights)
     tensors |= {OPTIMIZER + name: value for name, value in checkpoint.optimizer.items()}
     metadata = {**checkpoint.metadata, "format": FORMAT, "iteration": str(checkpoint.iteration)}
-    write_atomically(path, lambda temporary: safetensors.save(temporary, tensors, metadata))
+    with atomic_output(path) as file:
+        safetensors.write(file, str(path), tensors, metadata)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -92,38 +76,78 @@ class RunDirectory:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.config = self.path / "config.yaml"
+        self.environment = self.path / "environment.json"
         self.metrics = self.path / "metrics.jsonl"
         self.last = self.path / "last.safetensors"
         self.best = self.path / "best.safetensors"
         self.predictions = self.path / "predictions"
+        self.events = self.path / "tensorboard"
 
-    def create(self, config: str, environment: Mapping[str, Any], *, overwrite: bool = False) -> None:
-        """Makes the directory. Raises CheckpointError if it already holds a run, unless `overwrite`."""
-        if self.config.exists() and not overwrite:
+    def check_free(self, overwrite: bool) -> None:
+        """Raises CheckpointError if no new run may be made here: a file is in the way, or a run without `overwrite`."""
+        if self.path.exists() and not self.path.is_dir():
+            raise CheckpointError(f"{self.path}: is a file; --run needs a folder")
+        if not overwrite and any(file.exists() for file in (self.config, self.last, self.best, self.metrics)):
             raise CheckpointError(
                 f"{self.path}: already holds a run; continue it with --resume, replace it with --overwrite, or choose "
                 "another directory with --run"
             )
-        for stale in (self.last, self.best, self.metrics):
-            stale.unlink(missing_ok=True)
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.add_environment(environment)
-        write_atomically(self.config, lambda path: path.write_text(config, encoding="utf-8"))
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Makes the directory and keeps every other process from running in it.
+
+        Raises CheckpointError if one does, OutputError if the directory cannot be made.
+        """
+        with naming(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        with locked(self.path / ".lock", f"{self.path}: another process trains in it"):
+            self._sweep()
+            yield
+
+    def create(
+        self, config: str, environment: Mapping[str, Any], checkpoint: Checkpoint, *, overwrite: bool = False
+    ) -> None:
+        """Puts a new run here, complete from its first state on. Everything is written before anything is replaced.
+
+        Raises CheckpointError as `check_free` does, OutputError if the disk does not take it.
+        """
+        self.check_free(overwrite)
+        with naming(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=STAGED, dir=self.path) as folder:
+                new = RunDirectory(folder)
+                save_checkpoint(new.last, checkpoint)
+                new.add_environment(environment)
+                write_text(new.config, config)
+                # The configuration goes first and comes last: where it stands, all of one run stands.
+                for stale in (self.config, self.best, self.metrics):
+                    stale.unlink(missing_ok=True)
+                for tree in (self.predictions, self.events):
+                    if tree.is_dir():
+                        shutil.rmtree(tree)
+                for file in (new.last, new.environment, new.config):
+                    os.replace(file, self.path / file.name)
 
     def open(self) -> None:
         """Raises CheckpointError unless the directory holds a run."""
         if not self.config.exists():
-            raise CheckpointError(f"{self.path}: holds no run to resume (no config.yaml)")
+            raise CheckpointError(f"{self.path}: holds no run (no config.yaml)")
+
+    def _sweep(self) -> None:
+        """Removes what a killed process left half written."""
+        for path in self.path.glob(f"{STAGED}*"):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in self.path.glob(f".*{PARTIAL}"):
+            path.unlink(missing_ok=True)
 
     def add_environment(self, environment: Mapping[str, Any]) -> None:
         """Appends to environment.json: one entry per start of the run."""
-        path = self.path / "environment.json"
         try:
-            entries = json.loads(path.read_text(encoding="utf-8"))
+            entries = json.loads(self.environment.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             entries = []
-        text = json.dumps([*entries, dict(environment)], indent=1)
-        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        write_text(self.environment, json.dumps([*entries, dict(environment)], indent=1))
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The records so far; a line cut by a kill is left out."""
@@ -136,8 +160,11 @@ class RunDirectory:
                     break
         return records
 
-    def forget_metrics_after(self, iteration: int) -> None:
-        """Drops the records of iterations the resumed run does again."""
+    def forget_after(self, iteration: int) -> None:
+        """Drops records and sample predictions of iterations that the resumed run does again."""
         kept = [record for record in self.read_metrics() if record["iteration"] <= iteration]
-        text = "".join(json.dumps(record) + "\n" for record in kept)
-        write_atomically(self.metrics, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        write_text(self.metrics, "".join(json.dumps(record) + "\n" for record in kept))
+        for path in self.predictions.glob("*.png"):
+            number = path.name.partition("_")[0]
+            if number.isdigit() and int(number) > iteration:
+                path.unlink()

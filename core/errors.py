@@ -21,6 +21,10 @@ class CheckpointError(SegParityError):
     """A run directory or checkpoint cannot be used."""
 
 
+class OutputError(SegParityError):
+    """A result cannot be written: a full disk, a missing right, a file where a folder should be."""
+
+
 class WeightsError(SegParityError):
     """A weight file cannot be read, or does not fit the network."""
 

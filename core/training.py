@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
+import traceback
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,16 @@ from tqdm import tqdm
 
 from core.arch import Spec
 from core.backend import Learner
-from core.checkpoint import Checkpoint, RunDirectory, save_checkpoint
+from core.checkpoint import Checkpoint, RunDirectory, load_checkpoint, save_checkpoint
 from core.config import Config, dump_config
 from core.data import Dataset
 from core.data.datasets.images import colorize
 from core.data.pipeline import TrainingSamples
-from core.errors import TrainingError
-from core.evaluation.scoring import Evaluation, evaluate
+from core.errors import CheckpointError, ConfigError, SegParityError, TrainingError
+from core.evaluation.scoring import Evaluation, check_evaluation, evaluate, output_names
+from core.files import naming
 from core.schema import to_plain
-from core.tracking import Tracker
+from core.tracking import Tracker, check_logging
 from core.visualize import side_by_side, write_png
 
 
@@ -43,6 +45,7 @@ class Run:
     val_set: Dataset
     iteration: int = 0
     best: float = -1.0
+    scored: int = 0  # the last iteration that was validated
 
     def metadata(self) -> dict[str, str]:
         """What stands in a checkpoint beside the tensors."""
@@ -59,9 +62,13 @@ class Run:
             "best": repr(self.best),
         }
 
-    def save_last(self) -> None:
+    def checkpoint(self) -> Checkpoint:
+        """All that the run needs to go on from where it is."""
         weights, optimizer = self.learner.get_state(), self.learner.get_optimizer_state()
-        save_checkpoint(self.directory.last, Checkpoint(weights, optimizer, self.iteration, self.metadata()))
+        return Checkpoint(weights, optimizer, self.iteration, self.metadata())
+
+    def save_last(self) -> None:
+        save_checkpoint(self.directory.last, self.checkpoint())
 
     def save_best(self) -> None:
         weights = self.learner.get_state()
@@ -73,18 +80,73 @@ def step_seed(seed: int, iteration: int) -> int:
     return int(np.random.SeedSequence([seed, iteration]).generate_state(1)[0] >> 1)
 
 
-def train(run: Run) -> None:
-    """From the run's iteration to its last one. Raises TrainingError on a loss that is not finite."""
-    config, options, learner = run.config, run.config.train, run.learner
-    samples = TrainingSamples(
-        run.train_set, config.train_transform(), config.seed, options.batch_size, options.iterations, run.iteration
+def resume(run: Run) -> None:
+    """Takes the run up where its last checkpoint stands, whichever backend wrote it."""
+    checkpoint = load_checkpoint(run.directory.last)
+    written = checkpoint.metadata.get("optimizer")
+    if written != run.config.optimizer.name:
+        raise CheckpointError(
+            f"{run.directory.last}: holds the state of optimizer {written!r}, the configuration asks for "
+            f"{run.config.optimizer.name!r}"
+        )
+    run.learner.set_state(checkpoint.weights)
+    run.learner.set_optimizer_state(checkpoint.optimizer, checkpoint.iteration)
+    run.iteration = checkpoint.iteration
+    run.directory.forget_after(run.iteration)
+    # A checkpoint is written before its weights are scored: the records may know a better score, and whether this
+    # iteration has one.
+    scored = {record["iteration"]: record["miou"] for record in run.directory.read_metrics() if "miou" in record}
+    run.best = max([float(checkpoint.metadata["best"]), *(score for score in scored.values() if score is not None)])
+    run.scored = max(scored, default=0)
+
+
+def check_run(config: Config, spec: Spec, train_set: Dataset, val_set: Dataset) -> None:
+    """What would otherwise fail only after the first batch, or after the last. The first picture of each split is read.
+
+    Raises SpecError, ConfigError, DataError.
+    """
+    height, width = config.transform.crop
+    spec.check_input(height, width)
+    spec.check_batch(config.train.batch_size // config.train.accumulation, height, width)
+    if spec.num_classes < train_set.num_classes:
+        raise ConfigError(
+            f"model.num_classes is {spec.num_classes}, data set {train_set.name!r} has {train_set.num_classes} classes"
+        )
+    weights = config.loss.class_weights
+    if weights is not None and len(weights) != spec.num_classes:
+        raise ConfigError(f"loss.class_weights has {len(weights)} values, the network {spec.num_classes} outputs")
+    check_logging(config.logging)
+    _ = _samples(config, train_set, 0)[0]
+    check_evaluation(val_set, config.eval_transform(), config.evaluation, spec, config.metrics)
+    if config.train.sample_predictions:
+        output_names(val_set)
+
+
+def _samples(config: Config, dataset: Dataset, start: int) -> TrainingSamples:
+    """The samples of the run of `config` from iteration `start` on."""
+    options = config.train
+    return TrainingSamples(
+        dataset, config.train_transform(), config.seed, options.batch_size, options.iterations, start
     )
-    schedule = config.learning_rate()
+
+
+def train(run: Run) -> None:
+    """From the run's iteration to its last one, validating on the way.
+
+    A validation that fails is reported and the run goes on: its weights were saved before. Raises TrainingError on a
+    loss that is not finite, and if the last validation failed; OutputError if the disk takes no more.
+    """
+    config, options, learner = run.config, run.config.train, run.learner
     tracker = Tracker(run.directory.metrics, config.logging, run.directory.path.name, to_plain(config))
-    batches = learner.load_batches(samples, options.batch_size // options.accumulation, config.data.workers)
     bar = tqdm(total=options.iterations, initial=run.iteration, desc="train", disable=None, dynamic_ncols=True)
-    clock = time.perf_counter()
     try:
+        if run.iteration > run.scored and _due(run.iteration, options.eval_interval, options.iterations):
+            _validate(run, tracker, bar)  # it was stopped between its checkpoint and the end of the validation
+        if run.iteration == options.iterations:
+            return
+        samples, schedule = _samples(config, run.train_set, run.iteration), config.learning_rate()
+        batches = learner.load_batches(samples, options.batch_size // options.accumulation, config.data.workers)
+        clock = time.perf_counter()
         while run.iteration < options.iterations:
             parts = [next(batches) for _ in range(options.accumulation)]
             divisor = config.loss.divisor(np.concatenate([labels for _, labels in parts]))
@@ -100,12 +162,13 @@ def train(run: Run) -> None:
                 seconds, clock = time.perf_counter() - clock, time.perf_counter()
                 _log(bar, f"iteration {run.iteration}/{options.iterations}  loss {total:.4f}  lr {lr:.2e}", seconds)
                 tracker.flush()
-            if _due(run.iteration, options.eval_interval, options.iterations):
-                _validate(run, tracker, bar)
-                clock = time.perf_counter()
-            if _due(run.iteration, options.checkpoint_interval, options.iterations):
+            scores = _due(run.iteration, options.eval_interval, options.iterations)
+            if scores or _due(run.iteration, options.checkpoint_interval, options.iterations):
                 tracker.flush()
                 run.save_last()
+            if scores:
+                _validate(run, tracker, bar)
+                clock = time.perf_counter()
     finally:
         bar.close()
         tracker.close()
@@ -135,40 +198,58 @@ def _require_finite(loss: float, run: Run, samples: TrainingSamples) -> None:
 
 
 def _validate(run: Run, tracker: Tracker, bar: Any) -> None:
-    """Scores the validation split, keeps sample predictions and the best weights."""
+    """Scores the validation split and keeps the best weights. What goes wrong is said; only at the end it is raised."""
+    try:
+        result = _score(run)
+    except Exception as error:
+        if not isinstance(error, SegParityError):
+            traceback.print_exc()
+        message = (
+            f"the validation of iteration {run.iteration} failed: {error}. The weights stand in {run.directory.last}"
+        )
+        if run.iteration == run.config.train.iterations:
+            raise TrainingError(f"{message}; validate them with --resume") from error
+        tqdm.write(f"error: {message}; the training goes on", file=sys.stderr)
+        return
+    scores = result.scores
+    if scores.mean_iou > run.best:
+        run.best = scores.mean_iou
+        run.save_best()
+    figures = {"miou": scores.mean_iou, "pixel_accuracy": scores.pixel_accuracy, "mean_accuracy": scores.mean_accuracy}
+    tracker.add(run.iteration, {**figures, "iou": list(scores.iou)})
+    tracker.flush()
+    run.scored = run.iteration
+    text = f"iteration {run.iteration}  mIoU {scores.mean_iou:.4f}  pixel accuracy {scores.pixel_accuracy:.4f}"
+    tqdm.write(f"{text}  ({run.val_set.name}/{run.val_set.split}, {result.pictures} pictures)")
+
+
+def _score(run: Run) -> Evaluation:
+    """The scores of the validation split; sample predictions are written."""
     wanted = run.config.train.sample_predictions
 
     def keep(index: int, label: np.ndarray, prediction: np.ndarray) -> None:
         if index < wanted:
             _save_sample(run, index, label, prediction)
 
-    result: Evaluation = evaluate(
+    return evaluate(
         run.val_set,
         run.config.eval_transform(),
         run.config.evaluation,
         run.learner.predictor(),
-        run.spec.num_classes,
+        run.spec,
         metrics=run.config.metrics,
         keep=keep,
     )
-    scores = result.scores
-    figures = {"miou": scores.mean_iou, "pixel_accuracy": scores.pixel_accuracy, "mean_accuracy": scores.mean_accuracy}
-    tracker.add(run.iteration, {**figures, "iou": list(scores.iou)})
-    text = f"iteration {run.iteration}  mIoU {scores.mean_iou:.4f}  pixel accuracy {scores.pixel_accuracy:.4f}"
-    tqdm.write(f"{text}  ({run.val_set.name}/{run.val_set.split}, {result.pictures} pictures)")
-    if scores.mean_iou > run.best:
-        run.best = scores.mean_iou
-        run.save_best()
 
 
 def _save_sample(run: Run, index: int, label: np.ndarray, prediction: np.ndarray) -> None:
     folder = run.directory.predictions
-    folder.mkdir(parents=True, exist_ok=True)
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     image = run.val_set[index].image
     palette = run.val_set.palette
     pictures = [image, colorize(label, palette), colorize(prediction, palette)]
     if prediction.shape != label.shape:
         pictures = pictures[:2]
-    name = Path(run.val_set.name_of(index)).stem
     picture = side_by_side(pictures, ["picture", "ground truth", run.learner.backend][: len(pictures)])
-    write_png(str(folder / f"{run.iteration:06d}_{name}.png"), picture)
+    write_png(folder / f"{run.iteration:06d}_{run.val_set.name_of(index)}.png", picture)

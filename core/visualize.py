@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from core.data.datasets.images import colorize
+from core.files import write_bytes
 
 
 def overlay(image: np.ndarray, label: np.ndarray, palette: np.ndarray, alpha: float = 0.5) -> np.ndarray:
@@ -29,8 +31,11 @@ def side_by_side(pictures: Sequence[np.ndarray], names: Sequence[str], gap: int 
     return np.concatenate(columns[:-1], axis=1)
 
 
-def write_png(path: str, picture: np.ndarray) -> None:
-    """Writes uint8 RGB [H, W, 3] or labels [H, W]. Raises OSError if the place cannot be written."""
+def write_png(path: str | Path, picture: np.ndarray) -> None:
+    """Writes uint8 RGB [H, W, 3] or labels [H, W]. Raises OutputError if the place cannot be written.
+
+    Encoded in memory: OpenCV's own writer says nothing of a full disk, and dies of a name that is not UTF-8.
+    """
     pixels = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-    if not cv2.imwrite(path, pixels):
-        raise OSError(f"{path}: the picture could not be written")
+    _, data = cv2.imencode(".png", pixels)
+    write_bytes(Path(path), data.tobytes())

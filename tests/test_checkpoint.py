@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from core.checkpoint import Checkpoint, RunDirectory, load_checkpoint, save_checkpoint, write_atomically
-from core.errors import CheckpointError
+from core.checkpoint import Checkpoint, RunDirectory, load_checkpoint, save_checkpoint
+from core.errors import CheckpointError, OutputError
+from core.files import atomic_output
 
 
 def example() -> Checkpoint:
@@ -41,12 +43,13 @@ def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) ->
     path = tmp_path / "file"
     path.write_text("old")
 
-    def fail(temporary: Path) -> None:
-        temporary.write_text("half")
-        raise OSError("disk full")
+    def fail() -> None:
+        with atomic_output(path) as file:
+            file.write(b"half")
+            raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(path, fail)
+    with pytest.raises(OutputError, match=r"file: cannot be written \(disk full\)"):
+        fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -70,20 +73,57 @@ def test_plain_weights_are_no_checkpoint(tmp_path: Path) -> None:
 
 def test_run_directory_is_not_replaced_unasked(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "run")
-    directory.create("seed: 0\n", {"backend": "x"})
-    save_checkpoint(directory.last, example())
+    directory.create("seed: 0\n", {"backend": "x"}, example())
+    for trace in (directory.best, directory.metrics, directory.predictions / "000003_a.png"):
+        trace.parent.mkdir(exist_ok=True)
+        trace.write_text("old")
     with pytest.raises(CheckpointError, match="--resume"):
-        directory.create("seed: 1\n", {})
+        directory.create("seed: 1\n", {}, example())
     assert directory.config.read_text() == "seed: 0\n"
-    directory.create("seed: 1\n", {}, overwrite=True)
-    assert not directory.last.exists()
+    directory.create("seed: 1\n", {"backend": "y"}, Checkpoint(example().weights), overwrite=True)
+    assert load_checkpoint(directory.last).iteration == 0
+    assert [entry["backend"] for entry in json.loads(directory.environment.read_text())] == ["y"]
+    assert sorted(path.name for path in directory.path.iterdir()) == [
+        "config.yaml",
+        "environment.json",
+        "last.safetensors",
+    ]
+
+
+def test_a_replacement_that_fails_leaves_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    directory.create("seed: 0\n", {"backend": "x"}, example())
+    before = {path.name: path.read_bytes() for path in directory.path.iterdir()}
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("core.safetensors.write", full)
+    with pytest.raises(OutputError, match=r"last\.safetensors: cannot be written .*No space left"):
+        directory.create("seed: 1\n", {}, Checkpoint({}), overwrite=True)
+    assert {path.name: path.read_bytes() for path in directory.path.iterdir()} == before
+
+
+def test_what_a_kill_left_half_written_is_swept_up(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    (tmp_path / ".new.abc").mkdir()
+    (tmp_path / ".new.abc" / "last.safetensors").touch()
+    (tmp_path / ".last.safetensors.xyz.partial").touch()
+    (tmp_path / "notes.tmp").touch()
+    with directory.lock():
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "notes.tmp"]
 
 
 def test_metrics_after_the_checkpoint_and_cut_lines_are_dropped(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     directory.metrics.write_text('{"iteration": 1}\n{"iteration": 2}\n{"iteration": 3}\n{"iterat')
     assert [record["iteration"] for record in directory.read_metrics()] == [1, 2, 3]
-    directory.forget_metrics_after(2)
+    directory.predictions.mkdir()
+    for name in ("000002_a.png", "000003_a.png", "mine_3.png"):
+        (directory.predictions / name).touch()
+    directory.forget_after(2)
+    assert sorted(path.name for path in directory.predictions.iterdir()) == ["000002_a.png", "mine_3.png"]
     assert directory.metrics.read_text() == '{"iteration": 1}\n{"iteration": 2}\n'
 
 

@@ -296,7 +296,6 @@ def test_only_a_single_run_of_the_whole_picture_is_plain() -> None:
         EvaluationProtocol(resize=(8, 8)),
         EvaluationProtocol(long_side=8),
         EvaluationProtocol(short_side=8),
-        EvaluationProtocol(multiple=32),
     ):
         assert not protocol.is_plain
 

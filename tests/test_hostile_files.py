@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import WeightsError
+from core.errors import OutputError, WeightsError
 from tests import hostile_files
 from weights_convert import formats
 from weights_convert.formats import Limits, Tensors, check_finite, detect, read, write
@@ -208,7 +208,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         with pytest.raises(WeightsError, match=message):
             write(path, tensors)  # type: ignore[arg-type]
     monkeypatch.setattr(os, "fsync", _disk_full)
-    with pytest.raises(WeightsError, match="No space left"):
+    with pytest.raises(OutputError, match="No space left"):
         write(path, {"w": np.zeros(3, np.float32)})
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == [path.name]
@@ -226,7 +226,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "a.pth", Interrupting(w=np.zeros(3)))
     assert os.listdir(tmp_path) == []
-    with pytest.raises(WeightsError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write(tmp_path / "missing" / "a.pth", {"w": np.zeros(3)})
     with pytest.raises(WeightsError, match="names no format"):
         write(tmp_path / "a.bin", {"w": np.zeros(3)})

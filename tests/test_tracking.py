@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.config import LoggingConfig
-from core.errors import ConfigError
+from core.errors import ConfigError, OutputError
 from core.tracking import Tracker
 
 
@@ -39,3 +39,14 @@ def test_a_missing_package_is_named(
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ConfigError, match=f"pip install {package}"):
         Tracker(tmp_path / "metrics.jsonl", config, "run", {})
+
+
+def test_a_full_disk_is_named() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full on this system")
+    tracker = Tracker(full, LoggingConfig(), "run", {})
+    tracker.add(1, {"loss": 1.0})
+    for write in (tracker.flush, tracker.close):
+        with pytest.raises(OutputError, match=r"/dev/full: cannot be written \(No space left on device\)"):
+            write()

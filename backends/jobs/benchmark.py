@@ -17,8 +17,8 @@ from backends.jobs.cli import job_parser
 from backends.jobs.options import file_path, size, whole
 from core.arch import Spec
 from core.backend import Backend
-from core.checkpoint import write_atomically
 from core.config import Config, ModelConfig, load_config
+from core.files import write_text
 from core.initialize import initial_state
 from core.ranges import Range
 
@@ -126,4 +126,4 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     print(json.dumps(result, indent=1))
     if arguments.json is not None:
         text = json.dumps(result) + "\n"
-        write_atomically(arguments.json, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        write_text(arguments.json, text)

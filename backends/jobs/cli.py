@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Callable
 
@@ -43,12 +45,31 @@ def add_weights(command: argparse.ArgumentParser) -> None:
 
 def run(job: Callable[[], None]) -> int:
     """Runs the job; an expected error becomes one line and exit status 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     try:
         job()
+        sys.stdout.flush()
     except SegParityError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {_explain(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _explain(error: OSError) -> str:
+    """One sentence of an error of the system that nobody has given a better one."""
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    try:
+        sys.stdout.flush()
+    except OSError as failed:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python tries again when it ends, and complains
+        reason = "was closed" if isinstance(failed, BrokenPipeError) else f"takes no more ({failed.strerror})"
+        return f"standard output {reason} before all was printed"
+    return error.strerror or str(error)

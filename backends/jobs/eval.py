@@ -14,11 +14,11 @@ from backends.jobs.options import file_path, whole
 from backends.jobs.weights import load_for, resolve
 from core.arch import Spec
 from core.backend import Backend
-from core.checkpoint import write_atomically
 from core.config import Config
 from core.data import Dataset
 from core.errors import DataError
-from core.evaluation.scoring import evaluate
+from core.evaluation.scoring import check_evaluation, evaluate, output_names
+from core.files import require_file, require_folder, write_text
 from core.ranges import Range
 from core.visualize import write_png
 
@@ -58,19 +58,23 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     spec = config.spec(dataset.num_classes).for_inference()
     config, state = load_for(config, spec, weights, arguments.origin)
     predictor = backend.predictor(spec, state, arguments.device)
+    check_evaluation(dataset, config.eval_transform(), config.evaluation, spec, config.metrics)
     keep = None
+    if arguments.json is not None:
+        require_file(arguments.json, "--json")
     if arguments.save is not None:
-        arguments.save.mkdir(parents=True, exist_ok=True)
+        names = output_names(dataset)
+        require_folder(arguments.save, "--save")
 
         def keep(index: int, label: np.ndarray, prediction: np.ndarray) -> None:
-            write_png(str(arguments.save / f"{Path(dataset.name_of(index)).stem}.png"), prediction)
+            write_png(arguments.save / f"{names[index]}.png", prediction)
 
     result = evaluate(
         dataset,
         config.eval_transform(),
         config.evaluation,
         predictor,
-        spec.num_classes,
+        spec,
         metrics=config.metrics,
         limit=arguments.limit,
         keep=keep,
@@ -83,7 +87,6 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
             "pictures": result.pictures,
             "protocol": describe(config, spec, weights, dataset, backend.name),
         }
-        text = json.dumps(report, indent=1) + "\n"
-        write_atomically(arguments.json, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(arguments.json, json.dumps(report, indent=1) + "\n")
     if result.pictures == 0:
         raise DataError(f"{dataset.name}/{dataset.split}: no picture was evaluated")

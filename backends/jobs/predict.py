@@ -12,6 +12,7 @@ import numpy as np
 from backends.jobs.cli import add_weights, job_parser
 from backends.jobs.options import file_path, real
 from backends.jobs.weights import load_for, resolve
+from core.arch import Spec
 from core.backend import Backend, Predictor
 from core.config import Config
 from core.data.datasets.images import colorize, read_image
@@ -52,7 +53,7 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     space = config.label_space()
     spec = config.spec(space.num_classes).for_inference()
     config, state = load_for(config, spec, weights, arguments.origin)
-    segment = _segmenter(config, backend.predictor(spec, state, arguments.device))
+    segment = _segmenter(config, spec, backend.predictor(spec, state, arguments.device))
     palette = extended(space.palette, spec.num_classes)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for path in progress(pictures, "predict", len(pictures)):
@@ -62,11 +63,11 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     print(f"{len(pictures)} pictures, {len(videos)} videos -> {arguments.out}")
 
 
-def _segmenter(config: Config, predictor: Predictor) -> Segment:
+def _segmenter(config: Config, spec: Spec, predictor: Predictor) -> Segment:
     transform, protocol = config.eval_transform(), config.evaluation
 
     def segment(picture: np.ndarray) -> np.ndarray:
-        labels = label_map(transform(picture)[0], predictor, protocol)
+        labels: np.ndarray = label_map(transform(picture)[0], predictor, protocol, spec)
         if labels.shape != picture.shape[:2]:
             labels = cv2.resize(labels, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST)
         return labels

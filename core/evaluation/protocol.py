@@ -38,7 +38,8 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from core.errors import ConfigError
+from core.arch import Spec
+from core.errors import ConfigError, SpecError
 from core.ranges import Checked, Length, Range, When
 
 Pixels = Annotated[int, Range(1)]
@@ -65,6 +66,7 @@ class EvaluationProtocol(Checked):
     edge: "flush" moves the last window back until it ends with the picture, and a picture smaller than the window is
         run as it is (mmsegmentation); "pad" leaves windows on the grid of the stride and pads those that stick out.
     multiple: pad every input until its sides are multiples of this (a constant, so that nothing depends on content).
+        None: until the network takes them.
     pad_value: what padding holds, per channel, in normalised units: 0 is the mean colour, -mean/std black.
     label_size: "original" scores at the picture's size; "input" at the network's input size, the label map being
         resized to it (nearest): cheaper, and not comparable with published figures. Needs scales == (1.0,).
@@ -83,7 +85,7 @@ class EvaluationProtocol(Checked):
     window: Size | None = None
     stride: Size | Annotated[float, Range(above=0, high=1)] | None = None
     edge: Annotated[Edge, When("window")] = "flush"
-    multiple: Pixels = 1
+    multiple: Pixels | None = None
     pad_value: tuple[_Number, _Number, _Number] = (0.0, 0.0, 0.0)
     label_size: LabelSize = "original"
     combine: Combine = "logits"
@@ -114,9 +116,9 @@ class EvaluationProtocol(Checked):
 
     @property
     def is_plain(self) -> bool:
-        """One run on the whole picture as it is: the backend may take its own argmax of its own resized logits."""
+        """One run on the whole picture, if it needs no padding: the backend may take its own argmax of its logits."""
         sized = self.resize or self.long_side or self.short_side or self.window
-        return self.scales == (1.0,) and not self.flip and not sized and self.multiple == 1
+        return self.scales == (1.0,) and not self.flip and not sized
 
     def stride_pixels(self) -> Size:
         """The windows' stride (rows, columns)."""
@@ -151,6 +153,34 @@ class EvaluationProtocol(Checked):
         """The size of the label map for a picture of this size; label maps of another size are to be resized to it."""
         return (height, width) if self.label_size == "original" else self.input_size(height, width)
 
+    def padded(self, height: int, width: int, spec: Spec | None = None) -> Size:
+        """What an input is padded to, right and below, for the network of `spec`."""
+        if self.multiple is not None:
+            return _round_up(height, self.multiple), _round_up(width, self.multiple)
+        if spec is None:
+            return height, width
+        return spec.size_at_least(height, width)
+
+    def network_size(self, height: int, width: int, spec: Spec | None = None) -> Size:
+        """What the network of `spec` gets of a picture that was resized to (height, width): all of it, or a window."""
+        if self.window is None:
+            return self.padded(height, width, spec)
+        if self.edge == "pad":
+            return self.padded(*self.window, spec)
+        return self.padded(min(height, self.window[0]), min(width, self.window[1]), spec)
+
+    def check_size(self, height: int, width: int, spec: Spec) -> None:
+        """Raises SpecError where a picture of that size would not fit the network of `spec`."""
+        for scale in self.scales:
+            size = self.network_size(*self.input_size(height, width, scale), spec)
+            try:
+                spec.check_input(*size)
+            except SpecError as error:
+                raise SpecError(
+                    f"a picture of {height}x{width} reaches the network as {size[0]}x{size[1]}: {error}. Leave "
+                    "evaluation.multiple empty, or change evaluation.resize, window or scales"
+                ) from None
+
     def to_dict(self) -> dict[str, Any]:
         """Every field in plain lists, numbers and strings; `EvaluationProtocol(**d)` gives the protocol back."""
         fields = dataclasses.asdict(self)
@@ -180,3 +210,7 @@ def _spans(side: int, window: int, stride: int, edge: Edge) -> list[slice]:
 
 def _rounded(length: float) -> int:
     return max(1, int(length + 0.5))
+
+
+def _round_up(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple

@@ -10,12 +10,13 @@ from typing import TypeVar
 import numpy as np
 from tqdm import tqdm
 
+from core.arch import Spec
 from core.backend import Predictor
 from core.config import MetricsConfig
 from core.data import Dataset
 from core.data.pipeline import EvaluationSamples
 from core.data.transforms import EvalTransform, resize_label
-from core.errors import ConfigError
+from core.errors import ConfigError, DataError, SegParityError, SpecError
 from core.evaluation.protocol import EvaluationProtocol
 from core.evaluation.segmenting import label_map
 from core.metrics import ConfusionMatrix, Scores
@@ -47,27 +48,62 @@ def _prefetched(samples: EvaluationSamples, count: int) -> Iterator[tuple[np.nda
             yield image, label
 
 
+def check_evaluation(
+    dataset: Dataset, transform: EvalTransform, protocol: EvaluationProtocol, spec: Spec, metrics: MetricsConfig
+) -> None:
+    """What would otherwise fail only when a network is scored: classes, metrics, names, the first picture and its size.
+
+    Raises ConfigError or DataError.
+    """
+    if spec.num_classes < dataset.num_classes:
+        raise ConfigError(
+            f"the network has {spec.num_classes} outputs, data set {dataset.name!r} has {dataset.num_classes} classes"
+        )
+    confusion = ConfusionMatrix(dataset.num_classes, dataset.ignore_index, spec.num_classes)
+    confusion.scores(metrics.absent, metrics.mean_over)
+    image, _ = EvaluationSamples(dataset, transform)[0]
+    try:
+        protocol.check_size(image.shape[1], image.shape[2], spec)
+    except SpecError as error:
+        raise DataError(f"{dataset.location(0)}: {error}") from error
+
+
+def output_names(dataset: Dataset) -> list[str]:
+    """A file name without extension for each sample. Raises DataError where two samples would share one."""
+    names: dict[str, int] = {}
+    for index in range(len(dataset)):
+        name = dataset.name_of(index)
+        if "/" in name or name in names:
+            other = f" and {dataset.location(names[name])}" if name in names else ""
+            raise DataError(f"{dataset.location(index)}{other}: no file name of its own can be made of {name!r}")
+        names[name] = index
+    return list(names)
+
+
 def evaluate(
     dataset: Dataset,
     transform: EvalTransform,
     protocol: EvaluationProtocol,
     predictor: Predictor,
-    num_outputs: int,
+    spec: Spec,
     *,
     metrics: MetricsConfig,
     limit: int | None = None,
     keep: Callable[[int, np.ndarray, np.ndarray], None] | None = None,
 ) -> Evaluation:
-    """Predicts every picture of `dataset` and counts. `keep(index, label, prediction)` is called for each."""
-    if num_outputs < dataset.num_classes:
-        raise ConfigError(
-            f"the network has {num_outputs} outputs, data set {dataset.name!r} has {dataset.num_classes} classes"
-        )
-    confusion = ConfusionMatrix(dataset.num_classes, dataset.ignore_index, num_outputs)
+    """Predicts every picture of `dataset` and counts. `keep(index, label, prediction)` is called for each.
+
+    Raises what `check_evaluation` does, and DataError for a picture that cannot be read or does not fit.
+    """
+    check_evaluation(dataset, transform, protocol, spec, metrics)
+    confusion = ConfusionMatrix(dataset.num_classes, dataset.ignore_index, spec.num_classes)
     count = len(dataset) if limit is None else min(limit, len(dataset))
     samples = _prefetched(EvaluationSamples(dataset, transform), count)
     for index, (image, label) in enumerate(progress(samples, f"eval {dataset.split}", count)):
-        prediction = label_map(image, predictor, protocol)
+        try:
+            prediction = label_map(image, predictor, protocol, spec)
+        except SegParityError as error:
+            raise DataError(f"{dataset.location(index)}: {error}") from error
         label = label.astype(np.uint8)
         confusion.update(resize_label(label, (prediction.shape[0], prediction.shape[1])), prediction)
         if keep is not None:

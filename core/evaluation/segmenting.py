@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arch import Spec
 from core.backend import Predictor
 from core.errors import DataError, SegParityError
 from core.evaluation.protocol import Combine, EvaluationProtocol, Size, Window, windows
@@ -22,19 +23,31 @@ LogitsFn = Callable[[NDArray[np.float32], Size], NDArray[np.float32]]
 _LARGEST_EXPONENT = 80.0  # exp(80) times any sum of windows and scales is still a float32; inf would poison the resize
 
 
-def label_map(image: np.ndarray, predictor: Predictor, protocol: EvaluationProtocol) -> np.ndarray:
-    """The predicted classes uint8 [H, W] of a normalised picture float32 [3, H, W], at the protocol's output size."""
-    if protocol.is_plain:
-        return predictor.labels(image[None], (image.shape[1], image.shape[2]))[0]
-    return segment(image, protocol, predictor.logits)
+def label_map(image: Image, predictor: Predictor, protocol: EvaluationProtocol, spec: Spec) -> NDArray[np.uint8]:
+    """The predicted classes of a normalised picture [3, H, W], uint8 at the protocol's output size.
+
+    Raises SpecError for a picture that does not fit the network.
+    """
+    height, width = image.shape[1:]
+    protocol.check_size(height, width, spec)
+    if protocol.is_plain and protocol.padded(height, width, spec) == (height, width):
+        return predictor.labels(image[None], (height, width))[0]
+    return segment(image, protocol, predictor.logits, spec)
 
 
-def segment(image: Image, protocol: EvaluationProtocol, logits_fn: LogitsFn) -> NDArray[np.uint8]:
-    """The label map uint8 [H, W] of a normalised picture [3, H, W], at `protocol.output_size`."""
-    return argmax(merged_scores(image, protocol, logits_fn))
+def segment(
+    image: Image, protocol: EvaluationProtocol, logits_fn: LogitsFn, spec: Spec | None = None
+) -> NDArray[np.uint8]:
+    """The label map uint8 [H, W] of a normalised picture [3, H, W], at `protocol.output_size`.
+
+    spec: inputs are padded to what its network takes, unless the protocol has a `multiple`.
+    """
+    return argmax(merged_scores(image, protocol, logits_fn, spec))
 
 
-def merged_scores(image: Image, protocol: EvaluationProtocol, logits_fn: LogitsFn) -> ScoreMap:
+def merged_scores(
+    image: Image, protocol: EvaluationProtocol, logits_fn: LogitsFn, spec: Spec | None = None
+) -> ScoreMap:
     """The merged scores float32 [C, H, W] of a normalised picture [3, H, W], at `protocol.output_size`.
 
     With combine="probabilities" the scores sum to 1 at every pixel. Raises DataError if the picture is not float32
@@ -48,7 +61,7 @@ def merged_scores(image: Image, protocol: EvaluationProtocol, logits_fn: LogitsF
     terms = 0
     for scale in protocol.scales:
         scaled = resize_bilinear(image, protocol.input_size(height, width, scale), protocol.align_corners_image)
-        for term in _terms(scaled, protocol, logits_fn):
+        for term in _terms(scaled, protocol, logits_fn, spec):
             terms += 1
             total = _add_resized(total, term, size, protocol)
     assert total is not None
@@ -79,26 +92,23 @@ def argmax(scores: ScoreMap) -> NDArray[np.uint8]:
     return label
 
 
-def _terms(scaled: Image, protocol: EvaluationProtocol, logits_fn: LogitsFn) -> Iterator[ScoreMap]:
+def _terms(scaled: Image, protocol: EvaluationProtocol, logits_fn: LogitsFn, spec: Spec | None) -> Iterator[ScoreMap]:
     """What one scale adds to the sum: one score map at the input's size, or two where flips are combined later."""
     if protocol.combine != "probabilities" or not protocol.flip:
-        yield _slide(scaled, protocol, logits_fn, flip=protocol.flip)
+        yield _slide(scaled, protocol, logits_fn, spec, flip=protocol.flip)
         return
-    yield _slide(scaled, protocol, logits_fn, flip=False)
+    yield _slide(scaled, protocol, logits_fn, spec, flip=False)
     mirrored = np.ascontiguousarray(scaled[:, :, ::-1])
-    yield np.ascontiguousarray(_slide(mirrored, protocol, logits_fn, flip=False)[:, :, ::-1])
+    yield np.ascontiguousarray(_slide(mirrored, protocol, logits_fn, spec, flip=False)[:, :, ::-1])
 
 
-def _slide(scaled: Image, protocol: EvaluationProtocol, logits_fn: LogitsFn, flip: bool) -> ScoreMap:
+def _slide(scaled: Image, protocol: EvaluationProtocol, logits_fn: LogitsFn, spec: Spec | None, flip: bool) -> ScoreMap:
     """Scores [C, h, w] at the input's size: windows run (flipped too, if asked for) and averaged where they overlap."""
     height, width = scaled.shape[1:]
-    if protocol.window is None:
-        places, size = [(slice(0, height), slice(0, width))], (height, width)
-    else:
+    places = [(slice(0, height), slice(0, width))]
+    if protocol.window is not None:
         places = windows(height, width, protocol.window, protocol.stride_pixels(), protocol.edge)
-        first = places[0]
-        size = protocol.window if protocol.edge == "pad" else (first[0].stop, first[1].stop)
-    size = _round_up(size[0], protocol.multiple), _round_up(size[1], protocol.multiple)
+    size = protocol.network_size(height, width, spec)
     results = _run(scaled, places, size, protocol, logits_fn, flip)
     if len(places) == 1:
         return np.ascontiguousarray(next(results))
@@ -190,7 +200,3 @@ def _softmax(scores: ScoreMap) -> ScoreMap:
     np.exp(out, out=out)
     out /= out.sum(axis=0)
     return out
-
-
-def _round_up(length: int, multiple: int) -> int:
-    return -(-length // multiple) * multiple

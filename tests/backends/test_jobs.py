@@ -74,6 +74,31 @@ def test_killed_and_resumed_is_bit_identical(finished: Path, backend: str, tmp_p
     assert RunDirectory(finished).read_metrics() == RunDirectory(directory).read_metrics()
 
 
+def test_killed_before_its_first_checkpoint_a_run_keeps_the_weights_it_was_given(
+    finished: Path, backend: str, tmp_path: Path
+) -> None:
+    given = ["--weights", finished / "best.safetensors"]
+    start = [*settings(seed="3", train__iterations="3", train__checkpoint_interval="100"), *given]
+    run(backend, "train", *start, "--run", tmp_path / "whole")
+    process = subprocess.Popen(
+        command(backend, "train", *start, "--run", tmp_path / "cut"),
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    next(line for line in process.stdout if line.startswith("iteration 1/"))
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert load_checkpoint(RunDirectory(tmp_path / "cut").last).iteration == 0
+    run(backend, "train", "--run", tmp_path / "cut", "--resume")
+    whole, cut = (load_file(RunDirectory(tmp_path / name).last) for name in ("whole", "cut"))
+    assert sorted(whole) == sorted(cut)
+    assert all(np.array_equal(value, cut[name]) for name, value in whole.items())
+
+
 def test_workers_change_nothing(finished: Path, backend: str, tmp_path: Path) -> None:
     run(backend, "train", *settings(data__workers="2"), "--run", tmp_path / "run")
     expected, got = (load_file(RunDirectory(path).last) for path in (finished, tmp_path / "run"))
