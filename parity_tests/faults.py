@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Any
@@ -91,16 +92,17 @@ def one_weight_off(array: np.ndarray) -> np.ndarray:
 _injected = ExitStack()
 
 
-def inject(name: str | None, backend: str) -> None:
-    """Replaces a function of this process, which runs `backend`; None undoes all. Raises KeyError for an unknown fault.
+def known_faults(backend: str) -> dict[str, Callable[[], Any]]:
+    """What `inject` knows for a backend. Faults that only one can have are in parity_tests/faults_<backend>.py."""
+    own = f"parity_tests.faults_{backend}"
+    return INJECTIONS | (importlib.import_module(own).INJECTIONS if find_spec(own) else {})
 
-    Those that only one framework can have are in parity_tests/faults_<backend>.py.
-    """
+
+def inject(name: str | None, backend: str) -> None:
+    """Replaces a function of this process, which runs `backend`; None undoes all. Raises KeyError for an unknown fault."""
     _injected.close()
     if name is not None:
-        own = f"parity_tests.faults_{backend}"
-        known = INJECTIONS | (importlib.import_module(own).INJECTIONS if find_spec(own) else {})
-        _injected.enter_context(known[name]())
+        _injected.enter_context(known_faults(backend)[name]())
 
 
 def _labels_by_corner() -> Any:
@@ -126,3 +128,15 @@ INJECTIONS: dict[str, Callable[[], Any]] = {
     "labels by corner": _labels_by_corner,
     "channels swapped": _channels_swapped,
 }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m parity_tests.faults FAULT BACKEND JOB …`: the backend's job, broken on purpose."""
+    fault, backend, job, *rest = sys.argv[1:] if arguments is None else arguments
+    inject(fault, backend)
+    run: Callable[[list[str]], int] = importlib.import_module(f"backends.{backend}.{job}").main
+    return run(rest)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

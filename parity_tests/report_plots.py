@@ -87,3 +87,54 @@ def profile_plot(profiles: dict[str, dict[str, list[Any]]]) -> str:
     for axes in panels[-3:]:
         axes.set_xlabel("submodule, in order of computation")
     return _svg(figure)
+
+
+# Runs of the demonstration, in the same colours; the twin is a broad grey line that others can lie upon.
+RUNS = {"torch": ("#0072b2", "-"), "paddle": ("#d55e00", "--"), "mxnet": ("#009e73", ":")}
+TWIN_STYLE = ("#adb5bd", "-")
+
+
+def _smooth(values: np.ndarray, width: int) -> np.ndarray:
+    """The mean over the `width` values up to each one, fewer at the beginning; [iterations]."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(ends - width, 0)
+    means: np.ndarray = (sums[ends] - sums[starts]) / (ends - starts)
+    return means
+
+
+def _single() -> tuple[Figure, Axes]:
+    """A small figure, legible on a phone without enlarging."""
+    with plt.rc_context({"font.size": 10, "font.family": "DejaVu Sans", "svg.fonttype": "path"}):
+        figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, linewidth=0.6)
+    axes.set_xlabel("iteration")
+    return figure, axes
+
+
+def loss_plot(losses: dict[str, list[float]]) -> str:
+    """The runs' losses, each the mean of the last twentieth of the run; a run that is no framework is the twin."""
+    figure, axes = _single()
+    for name, values in sorted(losses.items(), key=lambda item: item[0] in RUNS):
+        colour, style = RUNS.get(name, TWIN_STYLE)
+        smooth = _smooth(np.asarray(values), max(1, len(values) // 20))
+        axes.plot(np.arange(1, len(smooth) + 1), smooth, style, color=colour, lw=1.8 if name in RUNS else 5, label=name)
+    axes.set_ylabel("training loss")
+    axes.legend(frameon=False)
+    return _svg(figure)
+
+
+def gap_plot(gaps: dict[str, list[float]]) -> str:
+    """How far each run's losses are from the first run's: relative, the geometric mean over a fortieth of the run."""
+    figure, axes = _single()
+    for name, values in sorted(gaps.items(), key=lambda item: item[0] in RUNS):
+        colour, style = RUNS.get(name, TWIN_STYLE)
+        logs = _smooth(np.log10(np.maximum(values, SINGLE_LEAST)), max(1, len(values) // 40))
+        axes.semilogy(
+            np.arange(1, len(logs) + 1), 10**logs, style, color=colour, lw=1.8 if name in RUNS else 5, label=name
+        )
+    axes.set_ylabel("relative difference of the loss")
+    axes.set_ylim(SINGLE_LEAST, 1)
+    axes.legend(frameon=False, loc="lower right")
+    return _svg(figure)
