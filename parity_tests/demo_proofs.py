@@ -240,7 +240,7 @@ def prove_scores(
 def prove_handover(
     began: str, half: int, stayed: Sequence[float], finished: Mapping[str, Sequence[float]], commands: list[str]
 ) -> Proof:
-    """`finished[name]`: the losses of the run that `began` began and `name` finished; `stayed`: of one never stopped."""
+    """`finished[name]`: losses of the run that `began` began and `name` finished; `stayed`: of one never stopped."""
     gaps = {name: float(relative(stayed, losses).max()) for name, losses in finished.items()}
     steps = len(stayed)
     shown = sorted({half - 1, half, half + 1, steps - 1} & set(range(steps)))

@@ -99,7 +99,7 @@ def known_faults(backend: str) -> dict[str, Callable[[], Any]]:
 
 
 def inject(name: str | None, backend: str) -> None:
-    """Replaces a function of this process, which runs `backend`; None undoes all. Raises KeyError for an unknown fault."""
+    """Replaces a function of this process, which runs `backend`; None undoes all. KeyError for an unknown fault."""
     _injected.close()
     if name is not None:
         _injected.enter_context(known_faults(backend)[name]())

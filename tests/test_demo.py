@@ -19,7 +19,6 @@ from parity_tests.demo_proofs import REFERENCE, digest, prove_double, prove_hand
 from tests.backends.conftest import settings
 
 KEYS = ["start", "double", "scores", "handover"]
-NO_DROPOUT = "{dropout: {p: 0.0}, auxiliary: [{tap: detail, width: 16, dropout: {p: 0.0}}]}"
 
 
 def installed(count: int) -> list[str]:
@@ -31,9 +30,9 @@ def installed(count: int) -> list[str]:
 
 
 def small(folder: Path, backends: list[str], iterations: int, *options: str) -> tuple[int, dict[str, Any]]:
-    """The whole demonstration with a tiny network; exit status and demo.json."""
+    """The whole demonstration with a small network that learns within a few iterations; exit status and demo.json."""
     changes = settings(
-        model__overrides=NO_DROPOUT,
+        model__preset="espnet_c_p2_q3",
         train__iterations=str(iterations),
         optimizer="{name: sgd, lr: 0.05}",
         schedule="{policy: constant, warmup_iterations: 0}",
@@ -46,7 +45,7 @@ def small(folder: Path, backends: list[str], iterations: int, *options: str) -> 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("demo")
-    return folder, *small(folder, installed(2), 4)
+    return folder, *small(folder, installed(2), 8)
 
 
 def test_every_proof_stands_in_the_order_promised(shown: tuple[Path, int, dict[str, Any]]) -> None:
@@ -77,7 +76,7 @@ def test_the_twin_starts_one_ulp_off(shown: tuple[Path, int, dict[str, Any]]) ->
     first = next(iter(data["backends"]))
     assert list(losses) == [*data["backends"], f"{first}, one ulp off"]
     own, twin = losses[first], losses[f"{first}, one ulp off"]
-    assert len(own) == len(twin) == 4
+    assert len(own) == len(twin) == 8
     assert twin[0] == pytest.approx(own[0], rel=1e-5)
     assert twin != own
     assert [found["twin"] for found in data["distances"]] == [False, True]
@@ -115,7 +114,7 @@ def test_a_fault_planted_in_one_framework_turns_every_proof_red(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     backends = installed(2)
-    status, data = small(tmp_path, backends, 2, "--no-twin", "--fault", f"{backends[0]}: channels swapped")
+    status, data = small(tmp_path, backends, 8, "--no-twin", "--fault", f"{backends[0]}: channels swapped")
     assert status == 1
     assert data["verdict"] == "FAILED"
     assert [proof["verdict"] for proof in data["proofs"]] == ["FAILED"] * 4
