@@ -200,7 +200,7 @@ def test_bad_arguments_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_command_that_fails_ends_the_demonstration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = installed(1)[0]
     where = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]
-    changes = settings(train__iterations="2", data__val="nowhere")
+    changes = settings(train__iterations="2", schedule__warmup_iterations="0", data__val="nowhere")
     assert demo.main(["--backends", first, "--steps", "2", *changes, *where]) == 2
     assert "nowhere" in capsys.readouterr().err
     assert not (tmp_path / "index.html").exists()
