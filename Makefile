@@ -10,17 +10,21 @@ comma  := ,
 space  := $(subst ,, )
 extras := dev,report,logging,$(subst $(space),$(comma),$(strip $(BACKENDS)))
 peers  := build/bench-peers
+# MXNet alone needs an old numpy.
+constraints := constraints-$(if $(filter mxnet,$(BACKENDS)),mxnet,numpy2).txt
+# Packages that tests ask for a second opinion, without what they would bring: the Cityscapes scripts' viewers, and
+# GluonCV's other OpenCV, which would overwrite ours.
+witnesses := cityscapesscripts pyquaternion $(if $(filter mxnet,$(BACKENDS)),gluoncv autocfg yacs portalocker scipy)
 stamp  := $(VENV)/.set-up-$(subst $(space),-,$(strip $(BACKENDS)))
 
 .PHONY: setup demo test test-slow lint types format parity bench table clean
 
 setup: $(stamp)
 
-$(stamp): pyproject.toml constraints.txt
+$(stamp): pyproject.toml constraints.txt $(constraints)
 	test -x $(bin)/python || $(PYTHON) -m venv $(VENV)
-	$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(extras)]"
-	# The Cityscapes scripts' metrics need none of the packages that their viewers do.
-	$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps cityscapesscripts pyquaternion
+	$(bin)/python -m pip install --quiet --disable-pip-version-check -c $(constraints) -e ".[$(extras)]"
+	$(bin)/python -m pip install --quiet --disable-pip-version-check -c $(constraints) --no-deps $(witnesses)
 	rm -f $(VENV)/.set-up-*
 	touch $@
 
