@@ -91,3 +91,16 @@ def test_colorize_and_values():
     label = np.array([[0, 1, 255]], np.uint8)
     assert colorize(label, palette).tolist() == [[[10, 20, 30], [40, 50, 60], [0, 0, 0]]]
     assert values_present(label).tolist() == [0, 1, 255]
+
+
+def test_a_jpeg_may_have_more_behind_it_but_not_less(tmp_path):
+    """Phones put a film behind the picture; whatever bytes it holds, start-of-scan among them, it says nothing."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    for flags in ([], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 2]):
+        data = cv2.imencode(".jpg", noise, flags)[1].tobytes()
+        (tmp_path / "a.jpg").write_bytes(data + b"ftypmp42\xff\xda\x00\x08film\xff\xd8")
+        assert read_image(tmp_path / "a.jpg").shape == (40, 50, 3)
+        for cut in (len(data) - 2, len(data) // 2, 30):
+            (tmp_path / "b.jpg").write_bytes(data[:cut])
+            with pytest.raises(DataError, match="cut short"):
+                read_image(tmp_path / "b.jpg")

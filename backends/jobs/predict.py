@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+import itertools
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from backends.jobs.cli import add_weights, job_parser
 from backends.jobs.options import file_path, real
@@ -16,10 +22,12 @@ from core.arch import Spec
 from core.backend import Backend, Predictor
 from core.config import Config
 from core.data.datasets.images import colorize, read_image
-from core.errors import DataError
+from core.errors import DataError, OutputError, SegParityError
 from core.evaluation.scoring import progress
 from core.evaluation.segmenting import label_map
+from core.files import require_folder
 from core.ranges import Range
+from core.video import VideoReader, VideoWriter
 from core.visualize import overlay, write_png
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
@@ -46,21 +54,34 @@ def parser(backend: str) -> argparse.ArgumentParser:
 
 
 def job(arguments: argparse.Namespace, backend: Backend) -> None:
-    """The `predict` command. All inputs are found before the first is segmented."""
+    """All inputs are found and named before the first is segmented. One that cannot be read does not end the job."""
     config, weights = resolve(arguments)
-    pictures, videos = find_inputs(arguments.inputs)
-    names = output_names(pictures)
+    pictures, videos = find_inputs(arguments.inputs, arguments.out)
+    names = output_names(pictures, videos)
     space = config.label_space()
     spec = config.spec(space.num_classes).for_inference()
     config, state = load_for(config, spec, weights, arguments.origin)
     segment = _segmenter(config, spec, backend.predictor(spec, state, arguments.device))
-    palette = extended(space.palette, spec.num_classes)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    for path in progress(pictures, "predict", len(pictures)):
-        write_prediction(arguments.out, names[path], read_image(path), segment, palette, arguments.alpha)
-    for path in videos:
-        _predict_video(path, arguments.out, segment, palette, arguments.alpha)
-    print(f"{len(pictures)} pictures, {len(videos)} videos -> {arguments.out}")
+    results = Results(arguments.out, segment, extended(space.palette, spec.num_classes), arguments.alpha)
+    require_folder(arguments.out, "--out")
+    failed: list[Path] = []
+    for path in progress(pictures + videos, "predict", len(pictures) + len(videos)):
+        try:
+            if path.suffix.lower() in PICTURES:
+                results.picture(names[path], read_image(path))
+            else:
+                results.video(names[path], path)
+        except OutputError:
+            raise
+        except SegParityError as error:
+            said = str(error) if str(path) in str(error) else f"{path}: {error}"
+            tqdm.write(f"error: {said}", file=sys.stderr)
+            failed.append(path)
+    lost = sum(path.suffix.lower() in PICTURES for path in failed)
+    print(f"{len(pictures) - lost} pictures, {len(videos) - len(failed) + lost} videos -> {arguments.out}")
+    if failed:
+        shown = ", ".join(map(str, failed[:10])) + (", …" if len(failed) > 10 else "")
+        raise DataError(f"{len(failed)} of {len(names)} inputs could not be segmented, or not to their end: {shown}")
 
 
 def _segmenter(config: Config, spec: Spec, predictor: Predictor) -> Segment:
@@ -81,75 +102,88 @@ def extended(palette: np.ndarray, count: int) -> np.ndarray:
     return np.concatenate([palette, extra])
 
 
-def find_inputs(inputs: list[Path]) -> tuple[list[Path], list[Path]]:
-    """Pictures and videos, folders searched (not their subfolders). Raises DataError for what is neither."""
-    pictures: list[Path] = []
-    videos: list[Path] = []
+def find_inputs(inputs: list[Path], out: Path) -> tuple[list[Path], list[Path]]:
+    """Pictures and videos, each once; folders are searched (not their subfolders).
+
+    Raises DataError for what is neither, and for a folder that is `out`: its results would be inputs the next time.
+    """
+    found: dict[Path, Path] = {}  # resolved -> as given
     for path in inputs:
         if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES | VIDEOS)
-            if not found:
+            if path.resolve() == out.resolve():
+                raise DataError(f"{path}: its pictures' results would lie among them; give another folder as --out")
+            files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES | VIDEOS)
+            if not files:
                 raise DataError(f"{path}: holds no picture or video")
         elif path.exists():
-            found = [path]
+            files = [path]
         else:
             raise DataError(f"{path}: no such file or folder")
-        for file in found:
+        for file in files:
             if file.suffix.lower() not in PICTURES | VIDEOS:
                 raise DataError(f"{file}: neither a picture nor a video by its extension {file.suffix!r}")
-            (pictures if file.suffix.lower() in PICTURES else videos).append(file)
-    return pictures, videos
+            found.setdefault(file.resolve(), file)
+    files = list(found.values())
+    return [p for p in files if p.suffix.lower() in PICTURES], [p for p in files if p.suffix.lower() in VIDEOS]
 
 
-def output_names(pictures: list[Path]) -> dict[Path, str]:
-    """A stem for each picture's results. Raises DataError where two pictures would overwrite each other."""
-    names: dict[str, Path] = {}
-    for path in pictures:
-        if path.stem in names and names[path.stem] != path:
-            raise DataError(f"{names[path.stem]} and {path} would write the same files; predict them into two folders")
-        names[path.stem] = path
-    return {path: stem for stem, path in names.items()}
+def output_names(pictures: Sequence[Path], videos: Sequence[Path] = ()) -> dict[Path, str]:
+    """The beginning of the names of each input's results: its own name, with its folders' where two share it.
+
+    Raises DataError where two inputs would still write the same file.
+    """
+    names = {path: path.stem for path in (*pictures, *videos)}
+    folders = {path: path.absolute().parts[1:-1] for path in names}
+    for depth in range(1, max(map(len, folders.values()), default=0) + 1):
+        shared = {name for name, count in Counter(names.values()).items() if count > 1}
+        for path, name in names.items():
+            if name in shared and depth <= len(folders[path]):
+                names[path] = f"{folders[path][-depth]}_{name}"
+    owners: dict[str, Path] = {}
+    for path, name in names.items():
+        frames = [v for v in videos if v != path and re.fullmatch(re.escape(names[v]) + r"_\d{6,}", name)]
+        other = owners.get(name) or (frames[0] if frames else None)
+        if other is not None:
+            raise DataError(f"{other} and {path} would write the same files; predict them into two folders")
+        owners[name] = path
+    return names
 
 
-def write_prediction(
-    folder: Path, name: str, picture: np.ndarray, segment: Segment, palette: np.ndarray, alpha: float
-) -> None:
-    labels = segment(picture)
-    write_png(str(folder / f"{name}_label.png"), labels)
-    write_png(str(folder / f"{name}_color.png"), colorize(labels, palette))
-    write_png(str(folder / f"{name}_overlay.png"), overlay(picture, labels, palette, alpha))
+@dataclass(frozen=True)
+class Results:
+    """Where results go, and how they are made. Raises OutputError where the disk does not take them."""
 
+    folder: Path
+    segment: Segment
+    palette: np.ndarray
+    alpha: float
 
-def _frames(path: Path) -> Iterator[np.ndarray]:
-    """The frames of a video, uint8 [H, W, 3] RGB."""
-    capture = cv2.VideoCapture(str(path))
-    if not capture.isOpened():
-        raise DataError(f"{path}: the video cannot be opened")
-    try:
-        while True:
-            read, frame = capture.read()
-            if not read:
-                return
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-    finally:
-        capture.release()
+    def picture(self, name: str, picture: np.ndarray) -> None:
+        """NAME_label.png, NAME_color.png, NAME_overlay.png."""
+        labels = self.segment(picture)
+        write_png(self.folder / f"{name}_label.png", labels)
+        write_png(self.folder / f"{name}_color.png", colorize(labels, self.palette))
+        write_png(self.folder / f"{name}_overlay.png", overlay(picture, labels, self.palette, self.alpha))
 
+    def video(self, name: str, path: Path) -> None:
+        """NAME_overlay.mp4 at the video's own rate, and NAME_<frame>_label.png.
 
-def _predict_video(path: Path, folder: Path, segment: Segment, palette: np.ndarray, alpha: float) -> None:
-    """NAME_overlay.mp4 at the video's own rate, and NAME_<frame>_label.png."""
-    capture = cv2.VideoCapture(str(path))
-    rate, total = capture.get(cv2.CAP_PROP_FPS) or 25.0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    capture.release()
-    writer = None
-    for number, picture in enumerate(progress(_frames(path), path.name, total or None)):
-        labels = segment(picture)
-        if writer is None:
-            size = (picture.shape[1], picture.shape[0])
-            writer = cv2.VideoWriter(
-                str(folder / f"{path.stem}_overlay.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), rate, size
-            )
-        writer.write(cv2.cvtColor(overlay(picture, labels, palette, alpha), cv2.COLOR_RGB2BGR))
-        write_png(str(folder / f"{path.stem}_{number:06d}_label.png"), labels)
-    if writer is None:
-        raise DataError(f"{path}: the video holds no readable frame")
-    writer.release()
+        Raises DataError for a video that cannot be read, or not to the end that it announces; what was read is kept.
+        """
+        with VideoReader(path) as reader:
+            first = next(reader, None)
+            if first is None:
+                raise DataError(f"{path}: the video holds no readable frame")
+            frames = progress(itertools.chain([first], reader), path.name, reader.announced or None)
+            with VideoWriter(
+                self.folder / f"{name}_overlay.mp4", reader.rate, (first.shape[0], first.shape[1])
+            ) as writer:
+                for number, picture in enumerate(frames):
+                    labels = self.segment(picture)
+                    writer.write(overlay(picture, labels, self.palette, self.alpha))
+                    write_png(self.folder / f"{name}_{number:06d}_label.png", labels)
+            if writer.frames < reader.announced - max(2, reader.announced // 50):  # some containers only estimate
+                raise DataError(
+                    f"{path}: announces {reader.announced} frames, {writer.frames} can be read; the file may be cut "
+                    "short"
+                )

@@ -1,5 +1,6 @@
 """Reading pictures and label maps. Whatever is wrong with a file, the error names the file."""
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from core.errors import DataError
 
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)  # not: stuffing, restarts, the start
 
 
 def read_image(path: str | Path, upright: bool = False) -> np.ndarray:
@@ -95,12 +97,23 @@ def _check_complete(data: bytes, path: str | Path) -> None:
     whole = True
     if data.startswith(_PNG_SIGNATURE):
         whole = _png_is_sound(data)
-    elif data.startswith(b"\xff\xd8"):  # JPEG: an end-of-image marker after the last start of scan
-        whole = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+    elif data.startswith(b"\xff\xd8"):
+        whole = _jpeg_is_whole(data)
     elif data.startswith(b"RIFF") and len(data) >= 12:  # WebP: the container states its length
         whole = len(data) >= struct.unpack("<I", data[4:8])[0] + 8
     if not whole:
         raise DataError(f"{path}: the file is cut short or damaged ({len(data)} bytes); fetch it again")
+
+
+def _jpeg_is_whole(data: bytes) -> bool:
+    """Whether the end-of-image marker is reached, segment by segment; more may follow it (the film of a phone)."""
+    position = 2
+    while (marker := _JPEG_MARKER.search(data, position)) is not None:
+        position = marker.end()
+        if marker.group() == b"\xff\xd9":
+            return True
+        position += int.from_bytes(data[position : position + 2], "big")  # the segment's length, with these two bytes
+    return False
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
