@@ -184,7 +184,10 @@ class Demo:
 
         self.runs.mkdir(parents=True, exist_ok=True)
         doubles: list[Callable[[], None]] = [lambda b=b: self.double(b) for b in self.present]  # type: ignore[misc]
-        self.runner.chains([*doubles, self.handover, *(trained(*names) for names in self.trainings())])
+        # The long ones from the last backend on, which takes longest; the twin, with one score, fills the end.
+        longest = [trained(name, name) for name in reversed(self.present)]
+        twin = [trained(*names) for names in self.trainings() if names[0] == TWIN]
+        self.runner.chains([*doubles, self.handover, *longest, *twin])
 
     def proofs(self, start: Proof) -> list[Proof]:
         """The verdicts, once everything has run."""
