@@ -41,8 +41,13 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 section.bad { border: 2px solid var(--bad) }
 .mark { float: right; font-weight: 700; font-size: .9rem; margin-left: 1rem }
 .mark.none { color: var(--none) }
-.scroll { overflow-x: auto; max-width: 100% }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem }
+.scroll { overflow-x: auto; max-width: 100%; background: linear-gradient(to right, #fff 40%, #fff0) 0 0 / 2rem 100%,
+  linear-gradient(to left, #fff 40%, #fff0) 100% 0 / 2rem 100%,
+  linear-gradient(to right, #0003, #0000) 0 0 / .7rem 100%,
+  linear-gradient(to left, #0003, #0000) 100% 0 / .7rem 100%; background-repeat: no-repeat;
+  background-attachment: local, local, scroll, scroll }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem;
+  overflow-wrap: normal }
 th, td { padding: .28rem .8rem .28rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap }
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 6.5rem; max-width: 18rem }
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; white-space: normal; min-width: 5.5rem }
@@ -65,16 +70,18 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; ma
 dt { color: var(--soft) } dd { margin: 0 }
 @media (max-width: 640px) {
   main { padding: 1.2rem .7rem 3rem } section { padding: 1rem .8rem } .tiles { grid-template-columns: 1fr 1fr }
-  th, td { padding-right: .6rem; font-size: .8rem } dl { grid-template-columns: 1fr } dt { margin-top: .3rem }
+  th, td { padding-right: .45rem; font-size: .74rem } th:first-child, td:first-child { min-width: 4.2rem }
+  thead th { min-width: 3rem } thead th:first-child { min-width: 4.2rem }
+  dl { grid-template-columns: 1fr } dt { margin-top: .3rem }
 }
 """
 CLASS = {"PROVEN": "good", "FAILED": "bad", "NOT COMPARED": "none"}
 DISTANCES = (  # heading, key, how it is written
-    ("iterations until losses differ by 0.1 %", "iterations_within_1e-3", "{:.0f}"),
-    ("loss of the last tenth, difference", "end_loss_difference", "{:.2%}"),
-    ("mIoU, difference in points", "miou_points", "{:.2f}"),
-    ("pixels with the same class", "pixels_equal", "{:.2%}"),
-    ("loss of iteration 1, relative difference", "loss_1_difference", "{:.0e}"),
+    ("iterations until 0.1 % apart", "iterations_within_1e-3", "{:.0f}"),
+    ("loss apart at the end", "end_loss_difference", "{:.2%}"),
+    ("mIoU apart, points", "miou_points", "{:.2f}"),
+    ("equal pixels", "pixels_equal", "{:.2%}"),
+    ("first loss apart", "loss_1_difference", "{:.0e}"),
 )
 
 
@@ -165,7 +172,8 @@ def _curves(data: dict[str, Any]) -> str:
         "Each run is the ordinary train command on the configuration; the twin's weights are the same initial weights, "
         "each moved to a neighbouring float32 (parity_tests/cases.py, one_ulp). Losses are those of metrics.jsonl. The "
         "first plot shows the mean over a twentieth of the run, the second the geometric mean over a fortieth "
-        "(parity_tests/report_plots.py); every loss is in demo.json. Label maps are each run's, by its own framework.",
+        "(parity_tests/report_plots.py); every loss is in demo.json. The end is the last tenth of the run. Label maps "
+        "are each run's, by its own framework.",
     ]
     return f"""<section id="curves"><h2>5. Training in float32, beside a twin</h2><p>{words}</p>
 <div class="plots">{plots}</div>{table}{_how(how, curves["commands"], "curves, distances")}</section>"""

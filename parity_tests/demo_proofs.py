@@ -104,7 +104,7 @@ def prove_start(digests: Mapping[str, Mapping[str, str]], numbers: int, batches:
     """`digests[what][who]`: who is numpy (the definition) and each framework. With one framework numpy is the other."""
     whos = list(next(iter(digests.values())))
     bad = [i for i, found in enumerate(digests.values()) if len(set(found.values())) != 1]
-    rows = [[what, *(found[who][:12] for who in whos)] for what, found in digests.items()]
+    rows = [[what, *(found[who][:8] for who in whos)] for what, found in digests.items()]
     return Proof(
         key="start",
         title="The same start and the same batches, bit for bit",
@@ -113,7 +113,7 @@ def prove_start(digests: Mapping[str, Mapping[str, str]], numbers: int, batches:
         figure=f"{len(digests) - len(bad)} of {len(digests)}",
         unit="checksums equal",
         limit="every bit: nothing may differ",
-        tables=[Table("SHA-256, its first twelve digits; all of them in demo.json", ["", *whos], rows, bad)],
+        tables=[Table("SHA-256, its first eight digits; all 64 in demo.json", ["", *whos], rows, bad)],
         how=[
             "Initial weights are a function of seed, name and shape (core/initialize.py). They are put into each "
             "framework's own network (backends/<name>/state.py, set_state), taken out again in the canonical layout "

@@ -106,7 +106,7 @@ def _smooth(values: np.ndarray, width: int) -> np.ndarray:
 def _single() -> tuple[Figure, Axes]:
     """A small figure, legible on a phone without enlarging."""
     with plt.rc_context({"font.size": 10, "font.family": "DejaVu Sans", "svg.fonttype": "path"}):
-        figure, axes = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
+        figure, axes = plt.subplots(figsize=(4.6, 3.3), layout="constrained")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.set_xlabel("iteration")
@@ -121,7 +121,7 @@ def loss_plot(losses: dict[str, list[float]]) -> str:
         smooth = _smooth(np.asarray(values), max(1, len(values) // 20))
         axes.plot(np.arange(1, len(smooth) + 1), smooth, style, color=colour, lw=1.8 if name in RUNS else 5, label=name)
     axes.set_ylabel("training loss")
-    axes.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside upper center", ncols=2)
     return _svg(figure)
 
 
@@ -136,5 +136,5 @@ def gap_plot(gaps: dict[str, list[float]]) -> str:
         )
     axes.set_ylabel("relative difference of the loss")
     axes.set_ylim(SINGLE_LEAST, 1)
-    axes.legend(frameon=False, loc="lower right")
+    figure.legend(frameon=False, loc="outside upper center", ncols=2)
     return _svg(figure)
