@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from weights_convert import matching
 from weights_convert.load import canonical_state, import_weights
 from weights_convert.matching import SeveralFit, identify
 from weights_convert.sources import RECORDED, SOURCES, Source, find_source
-from weights_convert.sources.rules import RuleLayout, fill_in, linear_in_out, module, tensor
+from weights_convert.sources.rules import Pattern, RuleLayout, fill_in, linear_in_out, module, tensor
 
 
 def golden_path(name: str) -> Path:
@@ -188,6 +189,35 @@ def test_two_origins_that_agree_are_none(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_rules_do_arithmetic_on_numbers_only_as_written() -> None:
     assert fill_in("a{i}.b{i+1}.c{i-1}.d{5-i}", {"i": "3"}) == "a3.b4.c2.d2"
+
+
+@pytest.mark.parametrize("name", ["PaddleSeg/fastscnn", "ESPNet/ESPNet", "mmseg/setr_mla"])
+def test_what_a_pattern_begins_with_never_hides_a_match(name: str) -> None:
+    originals = [original for original, _ in read_golden(golden_path(name)).parameters]
+    names = [*originals, *(original.rpartition(".")[0] for original in originals)]
+    layouts = [layout for source in SOURCES.values() for layout in source.layouts if isinstance(layout, RuleLayout)]
+    for layout in layouts:
+        for rule in (*layout.rules, *layout.dropped):
+            compiled = re.compile(rule.pattern.text)
+            matched = {each for each in names if compiled.fullmatch(each)}
+            assert {each for each in names if rule.pattern.match(each)} == matched
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix"),
+    [
+        (r"head\.conv(?P<i>\d)\.bn", "head.conv"),
+        (r"a\.b+", "a."),
+        (r"ab?c", "a"),
+        (r"one|two", ""),
+        (r"(one|two)\.x", ""),
+        (r"x\.(one|two)", "x."),
+        (r"[ab]", ""),
+        (r"x_1\.", "x_1."),
+    ],
+)
+def test_what_every_match_of_a_pattern_begins_with(text: str, prefix: str) -> None:
+    assert Pattern(text).prefix == prefix
 
 
 def test_two_rules_on_one_name_are_an_error() -> None:

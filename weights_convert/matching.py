@@ -153,8 +153,12 @@ def _leaves(value: Any) -> int:
 def _readings(
     sources: Iterable[Source], shapes: Mapping[str, tuple[int, ...]], preset: str | None, overrides: Mapping[str, Any]
 ) -> Iterator[Fit]:
-    """The tensors read in every way that takes at least half as many of them as the best one does."""
+    """The tensors read in every way that takes at least half as many of them as the best one does.
+
+    Of one origin's namings for the same preset only those that take most.
+    """
     candidates = []
+    taken: dict[tuple[str, str], int] = {}
     for source in sources:
         for layout in source.layouts:
             for name in layout.presets if preset is None else [p for p in layout.presets if p == preset]:
@@ -164,9 +168,10 @@ def _readings(
                 except (ConfigError, SpecError):
                     continue  # these overrides do not suit that preset
                 candidates.append((source, layout, name, base, origins))
-    most = max((len(origins) for *_, origins in candidates), default=0)
+                taken[source.name, name] = max(len(origins), taken.get((source.name, name), 0))
+    most = max(taken.values(), default=0)
     for source, layout, name, base, origins in candidates:
-        if 2 * len(origins) >= most:
+        if 2 * len(origins) >= most and len(origins) == taken[source.name, name]:
             fit = _read_as(source, layout, name, base, origins, overrides, shapes)
             if fit is not None:
                 yield fit

@@ -172,7 +172,14 @@ def dropped_by(drops: Iterable[Drop], name: str) -> str | None:
     return next((drop.reason for drop in drops if drop.pattern.match(name)), None)
 
 
-SAMPLE = 24  # names looked at to see whether a naming is worth trying
+SAMPLE = 24  # names looked at to see whether a naming is worth trying: files of quite another kind are told by a few
+
+
+def sampled(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Some of the names, from all over the file."""
+    return names[:: max(1, len(names) // SAMPLE)]
+
+
 COUNTER = Drop(r"(.*\.)?num_batches_tracked", "PyTorch's counter of batches; only used when momentum is None")
 
 
@@ -193,9 +200,8 @@ class RuleLayout:
     @lru_cache(maxsize=64)  # noqa: B019 - layouts are constants; the presets of one share its reading of a file
     def _assign(self, names: tuple[str, ...]) -> Assignment:
         result = Assignment()
-        sample = names[:: max(1, len(names) // SAMPLE)]
-        if not any(self._read(name)[0] for name in sample):
-            result.unexpected.extend(names)  # files of quite another kind are told by a few names
+        if not any(self._read(name)[0] for name in sampled(names)):
+            result.unexpected.extend(names)
             return result
         for name in names:
             claims, reason = self._read(name)

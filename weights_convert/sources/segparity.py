@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from core.arch import PRESETS, Spec
 from core.description import descriptions
 from weights_convert.native_names import native_name
-from weights_convert.sources.rules import COUNTER, Assignment, Drop, Origin, Source, dropped_by
+from weights_convert.sources.rules import COUNTER, Assignment, Drop, Origin, Source, dropped_by, sampled
 
 OPTIMIZER = Drop(r"optimizer\..*", "state of the optimizer of a training run")
 
 
-@lru_cache(maxsize=512)
+@cache
+def _paths(spec: Spec) -> frozenset[str]:
+    """The layers that have parameters: names without the last component, which are the same in every framework."""
+    return frozenset(parameter.name.rpartition(".")[0] for parameter in spec.parameters())
+
+
+@lru_cache(maxsize=64)
 def _native_names(spec: Spec, backend: str | None) -> dict[str, tuple[str, bool]]:
     """Native name -> (canonical name, transposed) of all parameters."""
     if backend is None:
@@ -37,8 +43,12 @@ class NativeLayout:
     dropped: tuple[Drop, ...] = (OPTIMIZER, COUNTER)
 
     def assign(self, names: Iterable[str], spec: Spec) -> Assignment:
-        known = _native_names(spec, self.backend)
         result = Assignment()
+        names, paths = tuple(names), _paths(spec)
+        if not any(name.rpartition(".")[0] in paths for name in sampled(names)):
+            result.unexpected.extend(names)
+            return result
+        known = _native_names(spec, self.backend)
         for name in names:
             if name in known:
                 canonical, transposed = known[name]
