@@ -6,7 +6,9 @@ Everything is made in numpy from fixed seeds, once, and handed to all backends.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,26 +65,23 @@ class Case:
         return json.dumps(values)
 
 
-_WANTED = ((1, 64, 64), (2, 64, 96), (1, 73, 57))  # no side a multiple of anything, where a network takes such pictures
+# No side is a multiple of anything, where a network takes such pictures.
+_SMALL = ((1, 64, 64), (2, 64, 96), (1, 73, 57))
+_LARGE = ((1, 128, 128), (2, 97, 161))
 
 
-def _sizes(spec: Spec) -> tuple[tuple[int, int, int], ...]:
-    return tuple((batch, *spec.size_at_least(height, width)) for batch, height, width in _WANTED)
+def _sizes(spec: Spec, wanted: tuple[tuple[int, int, int], ...] = _SMALL) -> tuple[tuple[int, int, int], ...]:
+    return tuple((batch, *spec.size_at_least(height, width)) for batch, height, width in wanted)
 
 
-def _tiny() -> tuple[Case, ...]:
-    """The small presets; the largest of an architecture stands for it on the rungs that take long."""
-    specs = {name: preset.spec for name, preset in sorted(PRESETS.items()) if name.endswith("_tiny")}
-    largest: dict[str, str] = {}
-    for name, spec in specs.items():
-        if spec.parameter_count() > specs[largest.setdefault(spec.arch, name)].parameter_count():
-            largest[spec.arch] = name
-    return tuple(
-        Case(name, name, sizes=_sizes(spec), thorough=name == largest[spec.arch]) for name, spec in specs.items()
-    )
-
-
-TINY = _tiny()
+def _of_each_architecture(names: Iterable[str], prefer: Callable[[int], int]) -> set[str]:
+    """The preset of each architecture with the most or, with `operator.neg`, the fewest parameters."""
+    best: dict[str, str] = {}
+    for name in names:
+        rival = best.setdefault(PRESETS[name].spec.arch, name)
+        if prefer(_COUNTS[name]) > prefer(_COUNTS[rival]):
+            best[PRESETS[name].spec.arch] = name
+    return set(best.values())
 
 
 def narrow(preset: str) -> dict[str, Any]:
@@ -92,29 +91,48 @@ def narrow(preset: str) -> dict[str, Any]:
     return small
 
 
-def _narrow() -> tuple[Case, ...]:
-    """One narrow network for every original that differs in more than width and depth: the first that is made so."""
-    cases: dict[Spec, Case] = {}
-    for name, preset in PRESETS.items():
-        spec = preset.spec.narrow()
-        if not name.endswith("_tiny") and spec not in cases:
-            cases[spec] = Case(
-                f"{name}, narrow", name, narrow(name), sizes=_sizes(spec), crop=spec.size_at_least(64, 64)
-            )
-    return tuple(cases.values())
+def _switches(preset: str) -> str:
+    """All that tells a network from another, but for widths and the number of blocks."""
+
+    def without_depth(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: without_depth(item) for key, item in value.items() if key != "depth"}
+        return [without_depth(item) for item in value] if isinstance(value, list | tuple) else value
+
+    layers = {re.sub(r"\.\d+(?=\.)", ".#", parameter.name) for parameter in PRESETS[preset].spec.narrow().parameters()}
+    return json.dumps([without_depth(narrow(preset)), sorted(layers)], default=str)
 
 
-NARROW = _narrow()
-# Published networks as they are, for the report alone.
+def _distinct(names: Iterable[str]) -> list[str]:
+    """The smallest preset of every set of switches."""
+    found: dict[str, str] = {}
+    for name in sorted(names, key=_COUNTS.__getitem__):
+        found.setdefault(_switches(name), name)
+    return sorted(found.values())
+
+
+_COUNTS = {name: preset.spec.parameter_count() for name, preset in PRESETS.items()}
+_OWN = sorted(name for name in PRESETS if name.endswith("_tiny"))
+_PUBLISHED = sorted(set(PRESETS) - set(_OWN))
+_DISTINCT = _distinct(_PUBLISHED)
+_THOROUGH = _of_each_architecture(_OWN, abs) | _of_each_architecture(_DISTINCT, abs)
+_MOST = 60_000_000  # parameters of a network that the report runs as it is
+
+
+def _narrow_case(name: str) -> Case:
+    spec = PRESETS[name].spec.narrow()
+    crop = spec.size_at_least(64, 64)
+    return Case(f"{name}, narrow", name, narrow(name), _sizes(spec), crop, thorough=name in _THOROUGH)
+
+
+TINY = tuple(Case(name, name, sizes=_sizes(PRESETS[name].spec), thorough=name in _THOROUGH) for name in _OWN)
+# One narrow network for every original that differs in more than width and depth.
+NARROW = tuple(map(_narrow_case, _DISTINCT))
+# Published networks as they are, the smallest of each architecture, for the report alone.
 FULL = tuple(
-    Case(name, name, sizes=sizes, crop=(128, 128), batch=2)
-    for name, sizes in {
-        "pspnet_resnet18_mxnetseg": ((1, 128, 128), (2, 96, 160)),
-        "pspnet_resnet50_gald": ((1, 129, 129),),
-        "dgcnet_resnet50_gald": ((1, 129, 129),),
-        "espnet_p2_q8": ((1, 128, 128), (2, 96, 160)),
-        "fast_scnn_aux": ((1, 128, 128), (2, 97, 161)),
-    }.items()
+    Case(name, name, sizes=_sizes(PRESETS[name].spec, _LARGE), crop=(128, 128), batch=2)
+    for name in sorted(_of_each_architecture(_PUBLISHED, operator.neg))
+    if _COUNTS[name] <= _MOST
 )
 
 

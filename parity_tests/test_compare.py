@@ -12,6 +12,7 @@ from parity_tests import conftest
 from parity_tests.client import Backend
 from parity_tests.compare import EXACT, compare, digits, first_beyond, worst
 from parity_tests.ladder import Fleet
+from parity_tests.tolerances import FACTOR, Tolerance, measured_tolerance
 
 ONES = np.ones((2, 3))
 
@@ -81,3 +82,19 @@ def test_a_missing_backend_is_a_skip_and_in_ci_a_failure(monkeypatch: pytest.Mon
         monkeypatch.setenv("CI", "true")
         with pytest.raises(pytest.fail.Exception, match="CI is set"):
             conftest.require(fleet, "absent")
+
+
+def test_a_float32_tolerance_grows_with_what_the_frameworks_themselves_lose() -> None:
+    base = Tolerance(1e-4, "base")
+    assert measured_tolerance(base, [1e-6, 1e-5, 1.9e-5]) is base
+    assert measured_tolerance(base, []) is base
+    assert measured_tolerance(base, [math.inf]) is base
+    wider = measured_tolerance(base, [3e-3, 1e-3, 0.5])
+    assert wider.limit == pytest.approx(FACTOR * 3e-3)
+    assert "float64" in wider.reason
+
+
+def test_one_framework_that_is_wrong_in_float32_does_not_widen_its_own_tolerance() -> None:
+    base = Tolerance(1e-4, "base")
+    assert measured_tolerance(base, [1e-6, 0.5]) is base
+    assert measured_tolerance(base, [1e-6, 0.5, 2e-6]) is base

@@ -15,7 +15,8 @@ from parity_tests.rungs import RUNGS
 from parity_tests.trace import first_divergence, traced
 
 LONG = ("5 optimizers", "8 training", "9 checkpoints")  # of these, one variant of an architecture in the fast run
-NARROWED = ("2 forward", "4 backward")  # of these, the originals' narrow variants too; in the fast run, of the second
+# Of these, the originals' narrow variants too; in the fast run, of the second, one of an architecture.
+NARROWED = ("2 forward", "4 backward")
 
 
 def _parameters() -> list[ParameterSet]:
@@ -25,7 +26,8 @@ def _parameters() -> list[ParameterSet]:
         if rung.name in NARROWED:
             cases += NARROW
         for case in cases:
-            slow = (rung.name in LONG and not case.thorough) or (case in NARROW and rung.name == "2 forward")
+            slow = (rung.name in LONG or case in NARROW) and not case.thorough
+            slow = slow or (case in NARROW and rung.name == "2 forward")
             marks = [pytest.mark.slow] if slow else []
             title = f"{rung.name}-{case.name}" if rung.per_case else rung.name
             for first, second in pairs(rung, backend_names()):

@@ -6,6 +6,8 @@ So it is measured, and an agreement asked for within FACTOR times it: for golden
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 FACTOR = 5.0
@@ -56,28 +58,31 @@ LADDER: dict[tuple[str, str], Tolerance] = {
         for optimizer in ("SGD", "AdamW")
     },
 }
-# (rung, quantity, case): exceptions.
+# (rung, quantity, case): where a framework cannot do what the others do.
 LADDER_EXCEPTIONS: dict[tuple[str, str, str], Tolerance] = {
     ("2 forward", "logits, float64", "setr_naive_paddleseg, narrow"): Tolerance(
         1e-7, "Paddle's bicubic resize of the position table works out where to sample in float32"
     ),
-    ("4 backward", "statistics, float32", "dgcnet_resnet50_gald, narrow"): Tolerance(
-        1e-3, "50 layers of batch norms over few values, relative to means near 0"
-    ),
-    # In float64 these agree to 1e-7 like all others.
-    **{
-        ("4 backward", "gradients, float32", f"{case}, narrow"): Tolerance(
-            0.3, "rounding flips ReLUs in 50 layers: PyTorch's own float32 is 0.12 from its float64"
-        )
-        for case in (
-            *("pspnet_resnet50_gald", "pspnet_resnet50_semsegpaddle", "pspnet_resnet50_mxnetseg"),
-            *("pspnet_resnet50_mmseg", "pspnet_resnet50_vd_paddleseg", "dgcnet_resnet50_gald"),
-        )
-    },
 }
 
 NEAR_TIE = Tolerance(1e-4, "of the largest logit: two logits this close may swap places by float32 rounding")
 LEAST_DIVERGENCE = Tolerance(4e-7, "a few float32 roundings: a loss is not known better than that")
+
+
+def measured_tolerance(tolerance: Tolerance, own: Sequence[float]) -> Tolerance:
+    """A float32 tolerance for a network that amplifies rounding more than most.
+
+    own: how far each framework's float32 is from its own float64 (rounding flips ReLUs in 50 layers, means lie near 0).
+    Two frameworks may differ by FACTOR times the middle one of them, or the lower of the middle two: one framework that
+    is wrong in float32 alone does not widen it.
+    """
+    known = sorted(figure for figure in own if math.isfinite(figure))
+    if not known:
+        return tolerance
+    middle = known[(len(known) - 1) // 2]
+    if FACTOR * middle <= tolerance.limit:
+        return tolerance
+    return Tolerance(FACTOR * middle, f"{FACTOR:g} x a framework's own float32 against its float64, {middle:.1e}")
 
 
 def ladder_tolerance(rung: str, quantity: str, case: str) -> Tolerance:

@@ -25,7 +25,7 @@ from parity_tests.golden.run import Comparison, compare
 from parity_tests.tolerances import FACTOR, Tolerance
 from tests.golden_files import PRESET_OF, QUICK, TO_COME
 from tests.shared_paths import require_shared
-from weights_convert.matching import SeveralFit
+from weights_convert.matching import Fit, SeveralFit
 from weights_convert.sources import RECORDED
 
 
@@ -243,6 +243,34 @@ def test_the_stride_in_the_notes_tells_networks_apart_that_names_and_shapes_do_n
         found = find_network(_golden(notes, source="MXNetSeg", model=model))
         assert (found.fit.preset, tuple(fit.preset for fit in found.rivals)) == (preset, rivals)
         assert ("told from" in found.note) == (not rivals)
+
+
+@pytest.mark.parametrize(("known", "chosen"), [((16, 32), AT_8), ((4, 8), AT_32), ((5, 5), None)])
+def test_the_shapes_of_the_outputs_tell_networks_apart_where_the_notes_do_not(
+    known: tuple[int, int], chosen: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    golden = read_golden(require_shared("golden/MXNetSeg/PSPNet_resnet50.safetensors"))
+    one = find_network(golden)
+    fits = {preset: dataclasses.replace(one.fit, preset=preset) for preset in (AT_32, AT_8)}
+    sizes = {AT_8: (16, 32), AT_32: (4, 8)}
+
+    def gives(backend: object, job: run.Job, fit: Fit, mode: str, dtype: str) -> list[np.ndarray]:
+        return [np.zeros((1, 19, *sizes[fit.preset]), np.float32)]
+
+    monkeypatch.setattr(run, "compute", gives)
+    monkeypatch.setattr(run.Job, "write_state", lambda self, fit: None)
+    shapes = {mode: [(1, 19, *known)] for mode in ("eval", "train")}
+    network_ = dataclasses.replace(one, fit=fits[AT_32], rivals=(fits[AT_8],))
+    job = run.Job(dataclasses.replace(golden, shapes=shapes), network_, tmp_path / "s")
+    result = run.Result(files=1)
+    assert run.choose(job, None, result) == (chosen is not None)  # type: ignore[arg-type]
+    if chosen:
+        assert job.network.fit.preset == chosen
+        assert AT_8 in job.network.note
+        assert AT_32 in job.network.note
+    else:
+        assert result.files == 0
+        assert all(word in result.without_preset[0] for word in (AT_8, AT_32, "--preset"))
 
 
 def test_the_declaration_is_tried_first_and_a_file_of_another_name_is_recognised(

@@ -8,6 +8,7 @@ import numpy as np
 
 from parity_tests.cases import Case, lively_state
 from parity_tests.ladder import Arrays, Asked, Outcome, Quantities, Rung
+from parity_tests.tolerances import Tolerance
 
 
 class Parameters(Rung):
@@ -31,8 +32,17 @@ class Parameters(Rung):
         shapes = {p.name: np.array(p.shape, np.int64) for p in case.spec().parameters()}
         return {"names and shapes": shapes, "weights put in and taken out": lively_state(case.spec())}
 
-    def judge(self, case: Case, first: str, second: str, quantity: str, ours: Arrays, theirs: Arrays) -> Outcome:
-        outcome = super().judge(case, first, second, quantity, ours, theirs)
+    def judge(
+        self,
+        case: Case,
+        first: str,
+        second: str,
+        quantity: str,
+        ours: Arrays,
+        theirs: Arrays,
+        tolerance: Tolerance | None = None,
+    ) -> Outcome:
+        outcome = super().judge(case, first, second, quantity, ours, theirs, tolerance)
         if quantity != "names and shapes" or not outcome.ok or list(ours) == list(theirs):
             return outcome
         place = next(i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b)
