@@ -20,7 +20,7 @@ import numpy as np
 from core.arch import Spec
 from core.config import Config
 from core.data.pipeline import TrainingSamples
-from core.losses import LossConfig
+from core.losses import Objective
 
 Batch = tuple[np.ndarray, np.ndarray]  # images float32 [N, 3, H, W], labels int64 [N, H, W]
 
@@ -63,8 +63,11 @@ class Learner(Protocol):
         What is wrong with a sample is raised as the samples raised it, with any number of workers.
         """
 
-    def backward(self, parts: Sequence[Batch], divisor: float, seed: int) -> list[float]:
-        """The gradients of the whole batch, given in parts; each head's loss, main head first. Sets the random seed."""
+    def backward(self, images: Sequence[np.ndarray], objective: Objective, seed: int) -> list[float]:
+        """The gradients of the whole batch, given in parts; each term's value, unweighted. Sets the random seed.
+
+        images: of each part, float32 [N, 3, H, W]; `objective` has the parts' labels and what they cost.
+        """
 
     def update(self, lr: float) -> None:
         """One optimizer step (with gradient clipping, if configured)."""
@@ -138,9 +141,9 @@ class Adapter(Protocol):
         """Tells the Recorder what each submodule down to `depth` names takes and gives; returns the logits."""
 
     def loss(
-        self, outputs: list[np.ndarray], labels: np.ndarray, config: LossConfig, align_corners: bool, divisor: float
-    ) -> tuple[float, list[float], list[np.ndarray]]:
-        """The training loss, each head's own, and the gradients at the logits."""
+        self, outputs: list[np.ndarray], objective: Objective, part: int = 0
+    ) -> tuple[list[float], list[np.ndarray]]:
+        """Each term's value for a part of the batch, and the gradients of their weighted sum at its outputs."""
 
     def gradients(self, learner: Any) -> dict[str, np.ndarray]:
         """By canonical name, of every learnable parameter; zeros where a parameter has none."""

@@ -28,6 +28,7 @@ from core.data.pipeline import TrainingSamples
 from core.errors import CheckpointError, ConfigError, SegParityError, TrainingError
 from core.evaluation.scoring import Evaluation, check_evaluation, evaluate, output_names
 from core.files import naming
+from core.losses import Objective, resolve_terms
 from core.schema import to_plain
 from core.tracking import Tracker, check_logging
 from core.visualize import side_by_side, write_png
@@ -112,9 +113,7 @@ def check_run(config: Config, spec: Spec, train_set: Dataset, val_set: Dataset) 
         raise ConfigError(
             f"model.num_classes is {spec.num_classes}, data set {train_set.name!r} has {train_set.num_classes} classes"
         )
-    weights = config.loss.class_weights
-    if weights is not None and len(weights) != spec.num_classes:
-        raise ConfigError(f"loss.class_weights has {len(weights)} values, the network {spec.num_classes} outputs")
+    resolve_terms(spec, config.loss)
     check_logging(config.logging)
     _ = _samples(config, train_set, 0)[0]
     check_evaluation(val_set, config.eval_transform(), config.evaluation, spec, config.metrics)
@@ -145,14 +144,15 @@ def train(run: Run) -> None:
         if run.iteration == options.iterations:
             return
         samples, schedule = _samples(config, run.train_set, run.iteration), config.learning_rate()
+        costs = resolve_terms(run.spec, config.loss)
         batches = learner.load_batches(samples, options.batch_size // options.accumulation, config.data.workers)
         clock = time.perf_counter()
         while run.iteration < options.iterations:
             parts = [next(batches) for _ in range(options.accumulation)]
-            divisor = config.loss.divisor(np.concatenate([labels for _, labels in parts]))
+            objective = Objective(costs, [labels for _, labels in parts], run.spec.align_corners)
             lr = schedule(run.iteration)
-            losses = learner.backward(parts, divisor, step_seed(config.seed, run.iteration))
-            total = losses[0] + config.loss.auxiliary_weight * sum(losses[1:])
+            losses = learner.backward([images for images, _ in parts], objective, step_seed(config.seed, run.iteration))
+            total = objective.total(losses)
             _require_finite(total, run, samples)
             learner.update(lr)
             run.iteration += 1

@@ -16,13 +16,14 @@ import numpy as np
 
 from backends.worker.serving import Answer, Arrays, operation
 from core.arch import Spec
+from core.arch.spec import OutputSpec
 from core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from core.config import Config, load_config
 from core.data import Dataset
 from core.data.pipeline import TrainingSamples
 from core.evaluation.protocol import EvaluationProtocol
 from core.evaluation.segmenting import segment
-from core.losses import LossConfig
+from core.losses import LossConfig, Objective, resolve_outputs, resolve_terms
 from core.schema import to_plain, update
 from core.training import step_seed
 
@@ -61,13 +62,21 @@ class Learning:
 
     @operation
     def loss(self, request: dict[str, Any], arrays: Arrays) -> Answer:
-        """The training loss at `logits/<i>`, its parts, and its gradients `gradient/<i>`."""
+        """The loss at `logits/<i>` of outputs of the given kinds, its terms, and its gradients `gradient/<i>`."""
         config: LossConfig = update(LossConfig(), request["loss"], "request")
-        logits = [arrays[f"logits/{i}"] for i in range(request["outputs"])]
-        divisor = config.divisor(arrays["labels"])
-        value, parts, gradients = self.adapter.loss(logits, arrays["labels"], config, request["align_corners"], divisor)
+        outputs = [OutputSpec(f"output{i}", kind) for i, kind in enumerate(request["kinds"])]
+        costs = resolve_outputs(outputs, request["classes"], config)
+        pieces = request.get("parts", 1)
+        labels = np.split(arrays["labels"], pieces)
+        objective = Objective(costs, labels, request["align_corners"])
+        answers = []
+        for part in range(pieces):
+            logits = [np.split(arrays[f"logits/{i}"], pieces)[part].copy() for i in range(len(outputs))]
+            answers.append(self.adapter.loss(logits, objective, part))
+        values = np.sum([values for values, _ in answers], axis=0)
+        gradients = [np.concatenate(parts) for parts in zip(*(gradients for _, gradients in answers))]
         found = {f"gradient/{i}": gradient for i, gradient in enumerate(gradients)}
-        return {}, {"value": np.array([value], np.float64), "parts": np.array(parts, np.float64), **found}
+        return {}, {"value": np.array([objective.total(values)]), "terms": np.array(values, np.float64), **found}
 
     @operation
     def learner(self, request: dict[str, Any], arrays: Arrays) -> Answer:
@@ -94,12 +103,15 @@ class Learning:
             found |= {f"slot/{name}": array for name, array in self.model.get_optimizer_state().items()}
         return {}, found
 
+    def _objective(self, labels: list[np.ndarray]) -> Objective:
+        """Of a batch of the learner's network, in parts."""
+        assert self.spec is not None
+        return Objective(resolve_terms(self.spec, self.config.loss), labels, self.spec.align_corners)
+
     @operation
     def backward(self, request: dict[str, Any], arrays: Arrays) -> Answer:
         """One backward pass over `x`, `labels`, in training mode: the heads' losses and every gradient."""
-        divisor = self.config.loss.divisor(arrays["labels"])
-        batch = (arrays["x"], arrays["labels"])
-        losses = self.model.backward([batch], divisor, seed=0)
+        losses = self.model.backward([arrays["x"]], self._objective([arrays["labels"]]), seed=0)
         gradients = {f"gradient/{name}": array for name, array in self.adapter.gradients(self.model).items()}
         return {}, {"losses": np.array(losses, np.float64), **gradients}
 
@@ -122,8 +134,9 @@ class Learning:
         history = []
         for _ in range(request["iterations"]):
             taken = list(itertools.islice(batches, parts))
-            divisor = config.loss.divisor(np.concatenate([labels for _, labels in taken]))
-            history.append(self.model.backward(taken, divisor, step_seed(config.seed, self.iteration)))
+            objective = self._objective([labels for _, labels in taken])
+            images = [pictures for pictures, _ in taken]
+            history.append(self.model.backward(images, objective, step_seed(config.seed, self.iteration)))
             self.model.update(schedule(self.iteration))
             self.iteration += 1
         return {}, {"losses": np.array(history, np.float64)}

@@ -20,6 +20,7 @@ from core.backend import Backend
 from core.config import Config, ModelConfig, load_config
 from core.files import write_text
 from core.initialize import initial_state
+from core.losses import Objective, resolve_terms
 from core.ranges import Range
 
 WARM_UP = 3
@@ -80,8 +81,10 @@ def build_step(
     learner.set_state(initial_state(spec.parameters(), config.seed))
     labels = rng.integers(0, spec.num_classes, (batch, height, width))
 
+    costs = resolve_terms(spec, config.loss)
+
     def train() -> None:
-        learner.backward([(images, labels)], float(labels.size), seed=0)
+        learner.backward([images], Objective(costs, [labels], spec.align_corners), seed=0)
         learner.update(1e-4)
         learner.wait()
 

@@ -21,6 +21,7 @@ from core.backend import Batch
 from core.config import Config
 from core.data.pipeline import TrainingSamples
 from core.errors import ConfigError
+from core.losses import Objective
 
 
 class Learner:
@@ -34,7 +35,7 @@ class Learner:
         self.model = build_model(spec, self.device)
         self.model.cast(self.dtype)
         self.optimizer = Optimizer(self.model, config.optimizer)
-        self.loss, self.align_corners, self.clip_norm = config.loss, spec.align_corners, config.train.clip_norm
+        self.clip_norm = config.train.clip_norm
         if config.train.precision == "mixed":
             raise ConfigError("train.precision: the MXNet backend has no mixed one (MXNet 1.9 lacks bfloat16 on GPUs)")
 
@@ -53,22 +54,14 @@ class Learner:
     def load_batches(self, samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
         return load_batches(samples, batch_size, workers)
 
-    def backward(self, parts: Sequence[Batch], divisor: float, seed: int) -> list[float]:
+    def backward(self, images: Sequence[np.ndarray], objective: Objective, seed: int) -> list[float]:
         mx.random.seed(seed)
         self.optimizer.zero_grad()
         total: list[float] = []
-        for images, labels in parts:
-            x = nd.array(images, ctx=self.device, dtype=self.dtype)
-            y = nd.array(labels, ctx=self.device, dtype=np.int64)
+        for part, pictures in enumerate(images):
+            x = nd.array(pictures, ctx=self.device, dtype=self.dtype)
             with autograd.record(train_mode=True):
-                loss, heads = segmentation_loss(
-                    self.model(x),
-                    y,
-                    self.loss,
-                    align_corners=self.align_corners,
-                    divisor=divisor,
-                    share=1 / len(parts),
-                )
+                loss, heads = segmentation_loss(self.model(x), objective, part)
             loss.backward()
             values = [float(head.asscalar()) for head in heads]
             total = [a + b for a, b in zip(total, values)] if total else values

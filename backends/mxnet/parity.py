@@ -15,7 +15,7 @@ from backends.mxnet.losses import segmentation_loss
 from backends.mxnet.models import build_model
 from core.arch import Spec
 from core.backend import Recorder
-from core.losses import LossConfig
+from core.losses import Objective
 
 
 def build(spec: Spec, dtype: str) -> layers.Network:
@@ -67,19 +67,15 @@ def trace(model: layers.Network, x: np.ndarray, train: bool, depth: int, recorde
         model.hybridize(static_alloc=True, static_shape=False)
 
 
-def loss(
-    outputs: list[np.ndarray], labels: np.ndarray, config: LossConfig, align_corners: bool, divisor: float
-) -> tuple[float, list[float], list[np.ndarray]]:
-    """The training loss, each head's own, and the gradients at the logits."""
+def loss(outputs: list[np.ndarray], objective: Objective, part: int = 0) -> tuple[list[float], list[np.ndarray]]:
+    """Each term's value, and the gradients at the outputs."""
     logits = [nd.array(array, dtype=array.dtype) for array in outputs]
     for array in logits:
         array.attach_grad()
     with autograd.record():
-        total, parts = segmentation_loss(
-            logits, nd.array(labels, dtype=np.int64), config, align_corners=align_corners, divisor=divisor
-        )
-    total.backward()
-    return total.asscalar(), [part.asscalar() for part in parts], [array.grad.asnumpy() for array in logits]
+        loss, values = segmentation_loss(logits, objective, part)
+    loss.backward()
+    return [value.asscalar() for value in values], [array.grad.asnumpy() for array in logits]
 
 
 def gradients(learner: Learner) -> dict[str, np.ndarray]:

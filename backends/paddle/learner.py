@@ -21,6 +21,7 @@ from core.backend import Batch
 from core.config import Config
 from core.data.pipeline import TrainingSamples
 from core.errors import ConfigError
+from core.losses import Objective
 
 
 class Learner:
@@ -33,7 +34,7 @@ class Learner:
         self.dtype = config.train.dtype
         self.model = build_model(spec).to(dtype=self.dtype)
         self.optimizer = Optimizer(self.model, config.optimizer)
-        self.loss, self.align_corners, self.clip_norm = config.loss, spec.align_corners, config.train.clip_norm
+        self.clip_norm = config.train.clip_norm
         self.mixed = config.train.precision == "mixed"
         if self.mixed and not self.place.startswith("gpu"):
             raise ConfigError(f"train.precision: mixed needs a GPU, the device is {self.place}")
@@ -53,18 +54,16 @@ class Learner:
     def load_batches(self, samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
         return load_batches(samples, batch_size, workers)
 
-    def backward(self, parts: Sequence[Batch], divisor: float, seed: int) -> list[float]:
+    def backward(self, images: Sequence[np.ndarray], objective: Objective, seed: int) -> list[float]:
         paddle.seed(seed)
         self.model.train()
         self.optimizer.zero_grad()
         total: list[float] = []
-        for images, labels in parts:
-            x, y = paddle.to_tensor(images, dtype=self.dtype), paddle.to_tensor(labels)
+        for part, pictures in enumerate(images):
+            x = paddle.to_tensor(pictures, dtype=self.dtype)
             with paddle.amp.auto_cast(enable=self.mixed, dtype="bfloat16"):
                 outputs = self.model(x)
-            loss, heads = segmentation_loss(
-                outputs, y, self.loss, align_corners=self.align_corners, divisor=divisor, share=1 / len(parts)
-            )
+            loss, heads = segmentation_loss(outputs, objective, part)
             loss.backward()
             values = [float(head) for head in heads]
             total = [a + b for a, b in zip(total, values)] if total else values

@@ -16,7 +16,7 @@ from backends.paddle.models import build_model
 from backends.paddle.state import from_canonical, to_canonical
 from core.arch import Spec
 from core.backend import Recorder
-from core.losses import LossConfig
+from core.losses import Objective
 
 
 def build(spec: Spec, dtype: str) -> nn.Layer:
@@ -59,16 +59,12 @@ def trace(model: nn.Layer, x: np.ndarray, train: bool, depth: int, recorder: Rec
             handle.remove()
 
 
-def loss(
-    outputs: list[np.ndarray], labels: np.ndarray, config: LossConfig, align_corners: bool, divisor: float
-) -> tuple[float, list[float], list[np.ndarray]]:
-    """The training loss, each head's own, and the gradients at the logits."""
+def loss(outputs: list[np.ndarray], objective: Objective, part: int = 0) -> tuple[list[float], list[np.ndarray]]:
+    """Each term's value, and the gradients at the outputs."""
     logits = [paddle.to_tensor(array, stop_gradient=False) for array in outputs]
-    total, parts = segmentation_loss(
-        logits, paddle.to_tensor(labels), config, align_corners=align_corners, divisor=divisor
-    )
-    total.backward()
-    return float(total), [float(part) for part in parts], [tensor.grad.numpy() for tensor in logits]
+    loss, values = segmentation_loss(logits, objective, part)
+    loss.backward()
+    return [float(value) for value in values], [tensor.grad.numpy() for tensor in logits]
 
 
 def gradients(learner: Learner) -> dict[str, np.ndarray]:

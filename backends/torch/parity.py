@@ -15,7 +15,7 @@ from backends.torch.losses import segmentation_loss
 from backends.torch.models import build_model
 from core.arch import Spec
 from core.backend import Recorder
-from core.losses import LossConfig
+from core.losses import Objective
 
 
 def build(spec: Spec, dtype: str) -> nn.Module:
@@ -58,16 +58,12 @@ def trace(model: nn.Module, x: np.ndarray, train: bool, depth: int, recorder: Re
             handle.remove()
 
 
-def loss(
-    outputs: list[np.ndarray], labels: np.ndarray, config: LossConfig, align_corners: bool, divisor: float
-) -> tuple[float, list[float], list[np.ndarray]]:
-    """The training loss, each head's own, and the gradients at the logits."""
+def loss(outputs: list[np.ndarray], objective: Objective, part: int = 0) -> tuple[list[float], list[np.ndarray]]:
+    """Each term's value, and the gradients at the outputs."""
     logits = [torch.from_numpy(array).requires_grad_() for array in outputs]
-    total, parts = segmentation_loss(
-        logits, torch.from_numpy(labels), config, align_corners=align_corners, divisor=divisor
-    )
-    total.backward()
-    return float(total), [float(part) for part in parts], [array.grad.numpy() for array in logits]
+    loss, values = segmentation_loss(logits, objective, part)
+    loss.backward()
+    return [float(value) for value in values], [array.grad.numpy() for array in logits]
 
 
 def gradients(learner: Learner) -> dict[str, np.ndarray]:

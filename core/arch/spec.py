@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from core.arch.backbones.base import BackboneSpec
 from core.arch.golden import GoldenFile
@@ -19,6 +19,19 @@ from core.errors import SpecError
 
 S = TypeVar("S", bound="Spec")
 Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """One of the maps a network returns in training, by the name that a configuration's loss terms use.
+
+    kind: logits of `classes` [N, C, h, w], their `log_probabilities`, or one logit of a `boundary` [N, 1, h, w].
+    weight: of its cost where the configuration says nothing.
+    """
+
+    name: str
+    kind: Literal["classes", "log_probabilities", "boundary"] = "classes"
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,10 @@ class Spec:
     def parameter_count(self) -> int:
         """Number of learnable scalars."""
         return count(self.parameters())
+
+    def outputs(self) -> tuple[OutputSpec, ...]:
+        """What the network returns in training, in this order, the one that is evaluated first."""
+        return (OutputSpec("main"), *(OutputSpec(f"auxiliary.{i}", weight=0.4) for i in range(len(self.auxiliary))))
 
     @property
     def head_norm(self) -> NormSpec:

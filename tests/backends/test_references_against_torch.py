@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.losses import cross_entropy, interpolation_matrix, total_loss
+from core.losses import Cost, CrossEntropy, NegativeLogLikelihood, Objective, interpolation_matrix
 from core.optim import SGD, Adam, AdamW, global_norm_clip
 from core.resize import resize_bilinear
 from core.schedule import Schedule, ScheduleConfig
@@ -64,29 +64,37 @@ def test_schedules(schedule: Schedule, make: Callable[[Any], Any]) -> None:
         scheduler.step()
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.15])
 @pytest.mark.parametrize("weights", [None, (0.5, 2.0, 1.0, 1.5)])
-def test_cross_entropy(weights: tuple[float, ...] | None) -> None:
+def test_cross_entropy(weights: tuple[float, ...] | None, smoothing: float) -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(2, 4, 3, 5))
     labels = rng.integers(0, 4, (2, 3, 5))
     labels[rng.random(labels.shape) < 0.3] = 255
-    value, gradient = cross_entropy(logits, labels, class_weights=weights)
-    tensor = torch.tensor(logits, requires_grad=True)
     weight = None if weights is None else torch.tensor(weights, dtype=torch.float64)
-    theirs = F.cross_entropy(tensor, torch.tensor(labels), weight=weight, ignore_index=255)
-    theirs.backward()
-    assert value == pytest.approx(theirs.item(), rel=1e-12)
-    np.testing.assert_allclose(gradient, tensor.grad.numpy(), atol=1e-14)
+    criteria = [(CrossEntropy(smoothing=smoothing, class_weights=weights), F.cross_entropy)]
+    if smoothing == 0:
+        criteria.append((NegativeLogLikelihood(class_weights=weights), F.nll_loss))
+    for term, criterion in criteria:
+        value, gradient = term(logits, labels)
+        tensor = torch.tensor(logits, requires_grad=True)
+        options = {"label_smoothing": smoothing} if smoothing else {}
+        theirs = criterion(tensor, torch.tensor(labels), weight=weight, ignore_index=255, **options)
+        theirs.backward()
+        assert value == pytest.approx(theirs.item(), rel=1e-12)
+        np.testing.assert_allclose(gradient, tensor.grad.numpy(), atol=1e-14)
 
 
 @pytest.mark.parametrize("align_corners", [False, True])
-def test_total_loss(align_corners: bool) -> None:
+def test_the_sum_over_outputs(align_corners: bool) -> None:
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 3, (2, 9, 8))
     labels[:, 2] = 255
     outputs = [rng.normal(size=(2, 3, 5, 4)), rng.normal(size=(2, 3, 3, 2))]
     weights = (1.0, 0.4)
-    value, gradients = total_loss(outputs, labels, [cross_entropy, cross_entropy], weights, align_corners)
+    costs = [Cost(i, CrossEntropy(weight=weight)) for i, weight in enumerate(weights)]
+    objective = Objective(costs, [labels], align_corners)
+    values, gradients = objective(outputs)
     tensors = [torch.tensor(x, requires_grad=True) for x in outputs]
     theirs = sum(
         weight
@@ -98,7 +106,7 @@ def test_total_loss(align_corners: bool) -> None:
         for x, weight in zip(tensors, weights)
     )
     theirs.backward()
-    assert value == pytest.approx(theirs.item(), rel=1e-12)
+    assert objective.total(values) == pytest.approx(theirs.item(), rel=1e-12)
     for gradient, tensor in zip(gradients, tensors):
         np.testing.assert_allclose(gradient, tensor.grad.numpy(), atol=1e-13)
 

@@ -1,0 +1,39 @@
+"""The loss contract: what each output of a network costs, defined in numpy float64, value and gradient.
+
+A term (`Term`, by its `kind`) has its settings, its definition and its divisor; the backends' native terms are tested
+against it. `resolve_terms` makes the list of (output, term) of a network and a configuration, `Objective` binds it to
+the labels of a batch. Logits are [N, C, H, W], labels integer [N, H, W], 255 ignored. Where every pixel is ignored each
+value is 0 and so is the gradient, never nan. Written for clarity: a training step uses the backend's own terms.
+"""
+
+from core.losses.boundary import BoundaryCrossEntropy
+from core.losses.config import Cost, LossConfig, resolve_outputs, resolve_terms
+from core.losses.cross_entropy import CrossEntropy, MixedSoftmax, NegativeLogLikelihood
+from core.losses.focal import Focal
+from core.losses.interpolation import interpolation_matrix
+from core.losses.mining import OHEM, Bootstrapped
+from core.losses.objective import Objective, resize_labels
+from core.losses.overlap import Dice, LovaszSoftmax, lovasz_weights
+from core.losses.term import Measure, Term
+
+__all__ = [
+    "OHEM",
+    "Bootstrapped",
+    "BoundaryCrossEntropy",
+    "Cost",
+    "CrossEntropy",
+    "Dice",
+    "Focal",
+    "LossConfig",
+    "LovaszSoftmax",
+    "Measure",
+    "MixedSoftmax",
+    "NegativeLogLikelihood",
+    "Objective",
+    "Term",
+    "interpolation_matrix",
+    "lovasz_weights",
+    "resize_labels",
+    "resolve_outputs",
+    "resolve_terms",
+]

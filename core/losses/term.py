@@ -1,0 +1,105 @@
+"""A term: what one output costs. Each kind is a dataclass with its settings, its numpy definition and its divisor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+
+from core.errors import ConfigError
+from core.losses.pixels import IGNORE, Array, Labels
+from core.ranges import Checked, Range
+from core.schema import Tagged
+
+At = Literal["labels", "logits"]
+Denominator = Literal["valid", "labelled", "all"]
+ClassWeights = tuple[Annotated[float, Range(0)], ...]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a term needs to know of the whole batch when it sees a part of it.
+
+    divisor: what the sum over the part's pixels is divided by; `reported`: the same for the value that is reported,
+    where that is another (MixedSoftmax). share: the part's share of the batch, by which terms that are no sums over
+    pixels are multiplied. class_weights: one per class; of a boundary, of (none, boundary).
+    """
+
+    divisor: float = 1.0
+    reported: float = 1.0
+    share: float = 1.0
+    class_weights: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Term(Tagged, Checked):
+    """What one output costs. Subclasses are the kinds, `kind` in YAML.
+
+    output: the name of one of the network's outputs (`Spec.outputs`). weight: its factor in the sum. at: the logits are
+    resized to the labels (bilinear, by the spec's `align_corners`), or the labels to the logits (the nearest one).
+    """
+
+    TAG: ClassVar[str] = "kind"
+    kind: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]] = ("classes", "log_probabilities")  # the kinds of outputs it can take
+
+    output: str = "main"
+    weight: Annotated[float, Range(0)] = 1.0
+    at: At = "labels"
+
+    @property
+    def gradient_weight(self) -> float:
+        """The factor of the term's gradient."""
+        return self.weight
+
+    def target(self, labels: Labels) -> Labels:
+        """What the output is held against, [N, H, W], made of labels of that size."""
+        return labels
+
+    def measure(self, target: Labels, parts: int = 1) -> Measure:
+        """Of the whole batch's target, [N, H, W], which is seen in `parts` parts of equal size."""
+        return Measure(share=1 / parts)
+
+    def value(self, logits: Array, target: Labels, measure: Measure) -> tuple[float, Array]:
+        """The part's value and its gradient at its logits [N, C, H, W]: the definition, in float64."""
+        raise NotImplementedError
+
+    def __call__(self, logits: Array, target: Labels) -> tuple[float, Array]:
+        """Value and gradient of a whole batch."""
+        return self.value(logits, target, self.measure(target))
+
+
+@dataclass(frozen=True)
+class WeightedTerm(Term):
+    """A term over labelled pixels, each with the weight of its class (1 without class_weights)."""
+
+    class_weights: ClassWeights | None = None
+
+    def __post_init__(self) -> None:
+        check_class_weights(self.class_weights)
+
+    def measure(self, target: Labels, parts: int = 1) -> Measure:
+        return Measure(share=1 / parts, class_weights=self.class_weights)
+
+
+def check_class_weights(weights: Sequence[float] | None) -> None:
+    """Raises ConfigError unless one is not 0."""
+    if weights is not None and not any(weights):
+        raise ConfigError("class_weights: at least one must be above 0")
+
+
+def divisor(target: Labels, denominator: Denominator, class_weights: Sequence[float] | None) -> float:
+    """What a sum over pixels is divided by; 1 where that would be 0.
+
+    valid: the sum of the labelled pixels' class weights, as PyTorch does (their number without weights). labelled:
+    their number. all: the number of all pixels, ignored ones included (DABNet, SemSegPaddle, MXNetSeg).
+    """
+    if denominator == "all":
+        return float(target.size)
+    labelled = target[target != IGNORE]
+    if denominator == "labelled" or class_weights is None:
+        return max(float(labelled.size), 1.0)
+    total = float(np.take(np.asarray(class_weights, np.float64), labelled, mode="clip").sum())
+    return total if total > 0 else 1.0
