@@ -63,7 +63,7 @@ def loss(outputs: list[np.ndarray], objective: Objective, part: int = 0) -> tupl
     logits = [torch.from_numpy(array).requires_grad_() for array in outputs]
     loss, values = segmentation_loss(logits, objective, part)
     loss.backward()
-    return [float(value) for value in values], [array.grad.numpy() for array in logits]
+    return [float(value.detach()) for value in values], [array.grad.numpy() for array in logits]
 
 
 def gradients(learner: Learner) -> dict[str, np.ndarray]:
