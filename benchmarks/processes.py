@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.cases import Candidate, Case, thread_environment
+from core.signals import describe_end
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTLE = 0.3  # seconds between turns: thread pools of the one before stop spinning
@@ -103,7 +104,7 @@ class Process:
         status = self.process.wait()
         self.log.seek(0)
         lines = [line.strip() for line in self.log if line.strip()]
-        how = f"killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        how = describe_end(status)
         return f"{how}: {lines[-1][:200]}" if lines else how
 
     def ready(self) -> dict[str, Any]:

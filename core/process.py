@@ -25,6 +25,7 @@ import numpy as np
 from core import safetensors
 from core.description import FOLDER, interpreter
 from core.errors import SegParityError
+from core.signals import describe_end
 
 ROOT = FOLDER.parent
 
@@ -51,6 +52,7 @@ class BackendProcess:
         self._process: subprocess.Popen[str] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._count = 0
+        self._preset = ""  # of the network that was built last
 
     def __enter__(self: Opened) -> Opened:
         if not (FOLDER / self.name / "parity.py").exists():
@@ -68,7 +70,7 @@ class BackendProcess:
             text=True,
         )
         try:
-            greeting = self._answer()
+            greeting = self._answer("start")
         except BaseException:
             self.close()
             raise
@@ -117,6 +119,7 @@ class BackendProcess:
         assert self._process.stdin is not None
         assert self._folder is not None
         self._count += 1
+        self._preset = str(fields.get("preset", self._preset))
         sent: Path | None = None
         if isinstance(arrays, Path):
             fields["arrays"] = str(arrays)
@@ -129,8 +132,8 @@ class BackendProcess:
             self._process.stdin.write(json.dumps({"op": operation, "out": str(out), **fields}) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise BackendFailed(f"{self.name}: {operation}: the worker has died\n{self._tail()}") from None
-        answer = self._answer()
+            raise self._death(operation) from None
+        answer = self._answer(operation)
         if sent is not None:
             sent.unlink()
         if not answer["ok"]:
@@ -141,15 +144,20 @@ class BackendProcess:
             out.unlink()
         return answer, results
 
-    def _answer(self) -> dict[str, Any]:
+    def _answer(self, operation: str) -> dict[str, Any]:
         assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            code = self._process.wait()
-            raise BackendFailed(f"{self.name}: the worker ended with status {code}\n{self._tail()}")
+            raise self._death(operation)
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def _death(self, operation: str) -> BackendFailed:
+        """In which operation on which network the worker died, of what, and what it wrote last."""
+        assert self._process is not None
+        where = f"{operation} of {self._preset}" if self._preset else operation
+        return BackendFailed(f"{self.name}: {where}: the worker {describe_end(self._process.wait())}\n{self._tail()}")
 
     def _tail(self, most: int = 2000) -> str:
         """The end of what the worker wrote to standard error."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.errors import SegParityError
+from core.signals import describe_end
 
 TAIL = 30  # lines of a failed command's log that are shown
 
@@ -103,23 +103,13 @@ class Runner:
             self._running.discard(process)
         self.seconds[command.title] = round(time.perf_counter() - start, 1)
         if status != 0:
-            raise SegParityError(f"{command} {_ended(status)}; {log} ends:\n{_tail(log)}")
+            raise SegParityError(f"{command} {describe_end(status)}; {log} ends:\n{_tail(log)}")
 
     def _stop(self) -> None:
         with self._lock:
             self._stopped = True
             for process in self._running:
                 process.terminate()
-
-
-def _ended(status: int) -> str:
-    """What became of a process, in words."""
-    if status >= 0:
-        return f"ended with status {status}"
-    try:
-        return f"died of {signal.Signals(-status).name}"
-    except ValueError:
-        return f"died of signal {-status}"
 
 
 def _tail(log: Path) -> str:

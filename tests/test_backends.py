@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.description import backend_names, descriptions
+from core.signals import describe_end
 
 ROOT = Path(__file__).resolve().parents[1]
 BACKENDS = backend_names()
@@ -19,6 +20,7 @@ BACKENDS = backend_names()
 
 def run_tests(backend: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "tests/backends", "--backend", backend, "-p", "no:cacheprovider"]
+    command.append("-vv")  # names each test before it runs: a process that dies says in which
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
@@ -43,4 +45,7 @@ def test_backend(
     lines = result.stdout.strip().splitlines()
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print(f"\n{backend}: {lines[-1] if lines else 'no output'}")
+    if result.returncode < 0:
+        where = lines[-1] if lines else "no test yet"
+        pytest.fail(f"{backend} {describe_end(result.returncode)}; it was at: {where}\n{result.stderr[-4000:]}")
     assert result.returncode == 0, result.stdout[-8000:] + result.stderr[-4000:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import io
 import os
 import sys
@@ -44,7 +45,12 @@ def add_weights(command: argparse.ArgumentParser) -> None:
 
 
 def run(job: Callable[[], None]) -> int:
-    """Runs the job; an expected error becomes one line and exit status 2."""
+    """Runs the job; an expected error becomes one line and exit status 2.
+
+    A job that dies of a fault in native code says of which, and in which line of Python.
+    """
+    if sys.__stderr__ is not None and not faulthandler.is_enabled():
+        faulthandler.enable(sys.__stderr__)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     try:

@@ -8,6 +8,7 @@ Whatever a framework prints goes to standard error. What an operation needs of a
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import importlib
 import json
@@ -135,6 +136,7 @@ def serve(worker_type: Callable[[str], Worker], backend: str) -> int:
     """Answers requests until standard input ends; gives the exit status."""
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # frameworks print; the channel is ours alone
+    faulthandler.enable()  # a fault in native code leaves the line of Python it came from
     try:
         worker = worker_type(backend)
     except ImportError as error:

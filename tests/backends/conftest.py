@@ -12,6 +12,8 @@ from types import ModuleType
 
 import pytest
 
+from core.signals import describe_end
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # A data set and a network small enough for seconds.
@@ -54,5 +56,6 @@ def run(backend: str, job: str, *arguments: object, expect: int = 0) -> subproce
     result = subprocess.run(
         command(backend, job, *arguments), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
     )
-    assert result.returncode == expect, f"status {result.returncode}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
+    ended = f"{backend}.{job} {describe_end(result.returncode)}"
+    assert result.returncode == expect, f"{ended}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
     return result

@@ -6,7 +6,7 @@ them. `F` is `mxnet.ndarray` or `mxnet.symbol`.
 """
 
 from backends.mxnet.layers.activation import GELU, PReLU, activation
-from backends.mxnet.layers.concat import concat
+from backends.mxnet.layers.concat import concat, plain
 from backends.mxnet.layers.conv import ConvNorm1d, ConvNormAct, NormAct
 from backends.mxnet.layers.dropout import ScaledInInference, dropout
 from backends.mxnet.layers.network import Backbone, Network, Tensor
@@ -36,6 +36,7 @@ __all__ = [
     "global_pool",
     "interpolation_matrix",
     "multiply_sides",
+    "plain",
     "resize",
     "strided_pool",
 ]
