@@ -6,7 +6,7 @@
 
 A convolution before the operator and one behind it give map and gradient the layout convolutions like best: blocks of
 16 channels with AVX-512, of 8 with AVX2 and below, plain where the channels do not divide. Faults end the process, so a
-worker (parity_tests.habits.mxnet_layouts) runs the cases and is started again behind the one that it died in; one for
+worker (parity_tests.habits.layouts_mxnet) runs the cases and is started again behind the one that it died in; one for
 each kind of processor, DNNL_MAX_CPU_ISA, which oneDNN reads once. Exit status 1 if anything outside `FAULTY` fails.
 """
 
@@ -44,7 +44,7 @@ def run_cases(cases: Iterable[Case], isa: str) -> list[tuple[Case, float | str]]
     left = list(cases)
     results: list[tuple[Case, float | str]] = []
     while left:
-        command = [interpreter("mxnet"), "-m", "parity_tests.habits.mxnet_layouts", json.dumps(left)]
+        command = [interpreter("mxnet"), "-m", "parity_tests.habits.layouts_mxnet", json.dumps(left)]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         said = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         results += [(line["end"], line.get("distance", line.get("error"))) for line in said if "end" in line]
@@ -62,7 +62,7 @@ def failed(result: float | str, limit: float = LIMIT) -> bool:
 
 def operators() -> list[str]:
     """All operators that the worker knows."""
-    code = "from parity_tests.habits import mxnet_layouts as m; print('\\n'.join([*m.FUNCTIONS, *m.BLOCKS]))"
+    code = "from parity_tests.habits import layouts_mxnet as m; print('\\n'.join([*m.FUNCTIONS, *m.BLOCKS]))"
     command = [interpreter("mxnet"), "-c", code]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
 

@@ -5,13 +5,14 @@ Where the processor has no AVX-512, the first case repeats AVX2's.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import pytest
 
+from core.description import backend_names, descriptions
 from parity_tests.onednn import ISAS, LOSS_LIMIT, WIDTHS, Case, failed, network_cases, run_cases
 
-pytestmark = pytest.mark.skipif(find_spec("mxnet") is None, reason="mxnet is not installed")
+pytestmark = pytest.mark.skipif(
+    "mxnet" not in backend_names() or not descriptions()["mxnet"].installed, reason="mxnet is not installed"
+)
 
 # Concatenations, slices and splits that networks use, forward and backward, eager and hybridized.
 OPERATORS = (

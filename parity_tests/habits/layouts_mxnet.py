@@ -1,6 +1,6 @@
 """MXNet's operators on maps that oneDNN keeps in blocks of channels, and whole networks: driven by parity_tests.onednn.
 
-    python -m parity_tests.habits.mxnet_layouts '[["layers.concat", 8], ["network", "espnet_tiny", {}]]'
+    python -m parity_tests.habits.layouts_mxnet '[["layers.concat", 8], ["network", "espnet_tiny", {}]]'
 
 One JSON line when a case begins and one when it ends, so that the driver knows which one the process died in. An
 error ends the process too.
