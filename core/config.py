@@ -20,13 +20,13 @@ from core.errors import ConfigError, DataError
 from core.evaluation.protocol import EvaluationProtocol
 from core.losses import LossConfig
 from core.optim import OptimizerConfig
-from core.ranges import Checked, Length, Range
+from core.ranges import Adjustable, Checked, Length, Range
 from core.schedule import Schedule, ScheduleConfig
 from core.schema import at, to_plain, update
 from core.settings import Layer, Origins, merge_layers, parse_setting, parse_text, read_layers, settle_unread
 
 Count = Annotated[int, Range(1)]
-Interval = Annotated[int, Range(0)]
+Interval = Annotated[int, Range(0), Adjustable()]  # 0: never but at the end
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class DataConfig(Checked):
     """Data set, where it lies, its splits for training and validation; `options` are those of the data set's class."""
 
     dataset: str = "roadscape"
-    root: str | None = None
+    root: Annotated[str | None, Adjustable()] = None
     train: str = "train"
     val: str = "val"
     options: dict[str, Any] = field(default_factory=dict)
-    workers: Annotated[int, Range(0)] = 0
+    workers: Annotated[int, Range(0), Adjustable()] = 0
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ class TrainConfig(Checked):
 
     batch_size: Count = 8
     accumulation: Count = 1
-    iterations: Count = 1000
+    iterations: Annotated[int, Range(1), Adjustable()] = 1000
     log_interval: Interval = 10
     eval_interval: Interval = 0
     checkpoint_interval: Interval = 100
-    sample_predictions: Annotated[int, Range(0)] = 2
-    clip_norm: Annotated[float, Range(above=0)] | None = None
+    sample_predictions: Annotated[int, Range(0), Adjustable()] = 2
+    clip_norm: Annotated[Annotated[float, Range(above=0)] | None, Adjustable()] = None
     precision: Literal["float32", "float64", "mixed"] = "float32"
 
     def __post_init__(self) -> None:
@@ -96,8 +96,8 @@ class MetricsConfig(Checked):
 class LoggingConfig(Checked):
     """Beside metrics.jsonl: TensorBoard event files in the run directory, Weights & Biases under a project's name."""
 
-    tensorboard: bool = False
-    wandb_project: str | None = None
+    tensorboard: Annotated[bool, Adjustable()] = False
+    wandb_project: Annotated[str | None, Adjustable()] = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +156,11 @@ def load_config(
     elif text is not None:
         layers = [Layer(where, parse_text(text, where))]
     layers += [parse_setting(override) for override in overrides]
+    return load_layers(layers, where)
+
+
+def load_layers(layers: Sequence[Layer], where: str) -> Config:
+    """The defaults, changed by the layers in order; `where` is what errors name that belong to none of them."""
     origins = Origins(layers, where)
     config = update(Config(), merge_layers(layers), origins)
     config = settle_unread(config, origins)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.arch.inventory import Parameter
 from core.errors import ConfigError
-from core.ranges import Checked, Range, When
+from core.ranges import Adjustable, Checked, Range, When
 
 Arrays = dict[str, NDArray[np.floating]]
 Groups = Mapping[str, tuple[float, float]]  # name -> (learning-rate multiplier, weight decay)
@@ -36,7 +36,7 @@ class OptimizerConfig(Checked):
     """
 
     name: Literal["sgd", "adam", "adamw"] = "sgd"
-    lr: Annotated[float, Range(above=0)] = 0.01
+    lr: Annotated[float, Range(above=0), Adjustable()] = 0.01
     momentum: Annotated[float, Range(0, below=1), When("name", "sgd")] = 0.9
     nesterov: Annotated[bool, When("name", "sgd")] = False
     betas: Annotated[tuple[_Beta, _Beta], When("name", "adam", "adamw")] = (0.9, 0.999)

@@ -112,6 +112,11 @@ class When:
         return f"{names} is {' or '.join('empty' if value in ((), None) else str(value) for value in self.values)}"
 
 
+@dataclass(frozen=True)
+class Adjustable:
+    """A resumed run may change this setting (core.resume)."""
+
+
 def field_hints(kind: Any) -> Mapping[str, Any]:
     """The annotations of a dataclass's fields, with their constraints."""
     return _cached_hints(kind)

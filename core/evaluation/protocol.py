@@ -40,7 +40,7 @@ from typing import Annotated, Any, Literal
 
 from core.arch import Spec
 from core.errors import ConfigError, SpecError
-from core.ranges import Checked, Length, Range, When
+from core.ranges import Adjustable, Checked, Length, Range, When
 
 Pixels = Annotated[int, Range(1)]
 Size = tuple[Pixels, Pixels]  # (height, width)
@@ -91,7 +91,7 @@ class EvaluationProtocol(Checked):
     combine: Combine = "logits"
     align_corners: bool = False
     align_corners_image: bool = False
-    batch: Annotated[int, Range(1)] = 1
+    batch: Annotated[int, Range(1), Adjustable()] = 1
 
     def __post_init__(self) -> None:
         for name in ("scales", "resize", "window", "stride", "pad_value"):
