@@ -1,4 +1,4 @@
-"""What a resumed run may change. The run's config.yaml is the truth; a file or `--set` given with `--resume` changes it.
+"""What a resumed run may change. Its config.yaml is the truth; a file or `--set` given with `--resume` adds to it.
 
 A run goes on with its data, network, batches and loss, or it would be another run under the same name. What may change
 is marked where the setting is declared (core.ranges.Adjustable): the run's length, its rate and clipping, how often it
@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.checkpoint import RunDirectory, write_atomically
+from core.checkpoint import RunDirectory
 from core.config import Config, dump_config, load_layers
 from core.errors import ConfigError
+from core.files import write_text
 from core.ranges import Adjustable, field_hints
 from core.schema import to_plain
 from core.settings import Layer, leaves, parse_setting, read_layers
@@ -55,6 +56,7 @@ def changes(before: Config, after: Config) -> dict[str, str]:
     """The paths of all settings in which two configurations differ, each with `path (old -> new)`."""
     old, new = to_plain(before), to_plain(after)
     paths = dict.fromkeys([*leaves(old), *leaves(new)])
+    paths = {path: None for path in paths if not any(other.startswith(f"{path}.") for other in paths)}
     pairs = {path: (_value(old, path), _value(new, path)) for path in paths}
     return {path: f"{path} ({one} -> {other})" for path, (one, other) in pairs.items() if one != other}
 
@@ -78,4 +80,4 @@ def store_config(directory: RunDirectory, config: Config) -> None:
     """Puts the configuration into the run's config.yaml, whole or not at all."""
     text = dump_config(config)
     if directory.config.read_text(encoding="utf-8") != text:
-        write_atomically(directory.config, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(directory.config, text)

@@ -22,13 +22,14 @@ from core.arch import Spec
 from core.backend import Learner
 from core.checkpoint import Checkpoint, RunDirectory, load_checkpoint, save_checkpoint
 from core.config import Config, dump_config
-from core.data import Dataset
+from core.data import IGNORE, Dataset
 from core.data.datasets.images import colorize
 from core.data.pipeline import TrainingSamples
 from core.errors import CheckpointError, ConfigError, SegParityError, TrainingError
 from core.evaluation.scoring import Evaluation, check_evaluation, evaluate, output_names
 from core.files import naming
 from core.losses import Objective, resolve_terms
+from core.resume import check_length
 from core.schema import to_plain
 from core.tracking import Tracker, check_logging
 from core.visualize import side_by_side, write_png
@@ -47,6 +48,7 @@ class Run:
     iteration: int = 0
     best: float = -1.0
     scored: int = 0  # the last iteration that was validated
+    warned: bool = False  # of a batch without labels
 
     def metadata(self) -> dict[str, str]:
         """What stands in a checkpoint beside the tensors."""
@@ -84,6 +86,7 @@ def step_seed(seed: int, iteration: int) -> int:
 def resume(run: Run) -> None:
     """Takes the run up where its last checkpoint stands, whichever backend wrote it."""
     checkpoint = load_checkpoint(run.directory.last)
+    check_length(run.config, checkpoint.iteration, run.directory.last)
     written = checkpoint.metadata.get("optimizer")
     if written != run.config.optimizer.name:
         raise CheckpointError(
@@ -149,7 +152,9 @@ def train(run: Run) -> None:
         clock = time.perf_counter()
         while run.iteration < options.iterations:
             parts = [next(batches) for _ in range(options.accumulation)]
-            objective = Objective(costs, [labels for _, labels in parts], run.spec.align_corners)
+            labels = [labels for _, labels in parts]
+            run.warned = run.warned or _warn_unlabelled(run, labels, samples)
+            objective = Objective(costs, labels, run.spec.align_corners)
             lr = schedule(run.iteration)
             losses = learner.backward([images for images, _ in parts], objective, step_seed(config.seed, run.iteration))
             total = objective.total(losses)
@@ -172,6 +177,16 @@ def train(run: Run) -> None:
     finally:
         bar.close()
         tracker.close()
+
+
+def _warn_unlabelled(run: Run, labels: list[np.ndarray], samples: TrainingSamples) -> bool:
+    """Says that a batch has no labelled pixel, and returns whether it has none."""
+    if any((part != IGNORE).any() for part in labels):
+        return False
+    names = ", ".join(samples.batch_names(run.iteration))
+    text = "every pixel of the batch is ignored (label 255), its loss is 0 and nothing is learnt from it"
+    tqdm.write(f"WARNING: iteration {run.iteration + 1}: {text} (said once): {names}", file=sys.stderr)
+    return True
 
 
 def _due(iteration: int, interval: int, last: int) -> bool:

@@ -61,6 +61,7 @@ def test_the_rest_is_refused_by_name(run: RunDirectory, tmp_path: Path) -> None:
     ):
         assert expected in message
     assert "train.iterations (40 -> 50)" not in message
+    assert "{}" not in message
     assert run.config.read_text() == before
 
 

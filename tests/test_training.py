@@ -13,6 +13,9 @@ from backends.jobs import train as train_job
 from backends.jobs.cli import run
 from core.backend import Backend, Batch
 from core.checkpoint import RunDirectory, load_checkpoint
+from core.config import load_config
+from core.data import IGNORE, Sample
+from core.data.datasets.roadscape import Roadscape
 from core.data.pipeline import TrainingSamples, collate
 from core.losses import Objective
 from core.training import step_seed
@@ -181,7 +184,57 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(
 def test_another_optimizer_cannot_take_the_state_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(*settings(), "--run", tmp_path) == 0
     assert train("--run", tmp_path, "--resume", "--set", "optimizer.name=adamw") == 2
-    assert "'sgd'" in capsys.readouterr().err
+    assert "may not change optimizer.name (sgd -> adamw)" in capsys.readouterr().err
+
+
+def test_what_a_resume_changes_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The next resume needs no options, and everything that reads the run sees the same settings."""
+    assert train(*settings(), "--run", tmp_path) == 0
+    directory = RunDirectory(tmp_path)
+    edited = tmp_path / "edited.yaml"
+    edited.write_text("train: {iterations: 9, checkpoint_interval: 2}\n")
+    assert train("--run", tmp_path, "--resume", "--cfg", edited) == 0
+    assert load_checkpoint(directory.last).iteration == 9
+    assert load_config(directory.config).train.iterations == 9
+    assert train("--run", tmp_path, "--resume") == 0
+    assert load_checkpoint(directory.last).iteration == 9
+    before = directory.config.read_text()
+    capsys.readouterr()
+    assert train("--run", tmp_path, "--resume", "--set", "train.iterations=8") == 2
+    assert "stands at iteration 9, train.iterations is 8" in capsys.readouterr().err
+    edited.write_text("seed: 5\n")
+    assert train("--run", tmp_path, "--resume", "--cfg", edited) == 2
+    assert "may not change seed (0 -> 5)" in capsys.readouterr().err
+    assert directory.config.read_text() == before
+
+
+def test_a_run_records_the_normalisation_it_used(tmp_path: Path) -> None:
+    assert train(*settings("train.iterations=1"), "--run", tmp_path / "first") == 0
+    assert load_config(tmp_path / "first" / "config.yaml").transform.normalize == "imagenet"
+    assert train(*settings("train.iterations=1", "transform.normalize=bgr_mean"), "--run", tmp_path / "own") == 0
+    weights = tmp_path / "own" / "last.safetensors"
+    assert train(*settings("train.iterations=1"), "--run", tmp_path / "tuned", "--weights", weights) == 0
+    assert load_config(tmp_path / "tuned" / "config.yaml").transform.normalize == "bgr_mean"
+
+
+def test_a_batch_without_labels_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = Roadscape._draw
+
+    def unlabelled(self: Roadscape, index: int) -> Sample:
+        sample = draw(self, index)
+        return Sample(sample.image, np.full_like(sample.label, IGNORE), sample.name)
+
+    monkeypatch.setattr(Roadscape, "_draw", unlabelled)
+    assert train(*settings(), "--run", tmp_path) == 0
+    said = capsys.readouterr().err
+    assert said.count("WARNING: iteration") == 1
+    assert "WARNING: iteration 1: every pixel of the batch is ignored" in said
+    assert said.count("roadscape/train/") == 2  # the pictures of that batch
+    assert "WARNING: roadscape/val: every pixel of its 2 pictures is ignored" in said
+    for line in RunDirectory(tmp_path).metrics.read_text().splitlines():
+        json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
 @pytest.mark.parametrize(

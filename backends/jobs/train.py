@@ -11,12 +11,14 @@ from typing import Any
 
 from backends.jobs.cli import job_parser
 from backends.jobs.options import file_path
+from backends.jobs.weights import with_normalization
 from core.backend import Backend
 from core.checkpoint import RunDirectory
 from core.config import Config, dump_config, load_config
 from core.description import package_versions
 from core.errors import ConfigError
 from core.initialize import initial_state
+from core.resume import resumed_config, store_config
 from core.training import Run, check_run, resume, train
 from weights_convert import load_weights
 
@@ -61,11 +63,12 @@ def _start(arguments: argparse.Namespace, backend: Backend, directory: RunDirect
     """A new run, with weights from the seed, or from a file where it has them."""
     directory.check_free(arguments.overwrite)
     run = _build(load_config(arguments.cfg, arguments.overrides), arguments.device, backend, directory)
-    state = initial_state(run.spec.parameters(), run.config.seed)
+    state, loaded = initial_state(run.spec.parameters(), run.config.seed), None
     if arguments.weights is not None:
         loaded = load_weights(arguments.weights, run.spec, origin=arguments.origin, fine_tune=True)
         print(loaded.summary(), file=sys.stderr)
         state |= loaded.state
+    run.config = with_normalization(run.config, loaded)
     run.learner.set_state(state)
     config = dump_config(run.config)
     with directory.lock():
@@ -77,8 +80,10 @@ def _start(arguments: argparse.Namespace, backend: Backend, directory: RunDirect
 def _resume(arguments: argparse.Namespace, backend: Backend, directory: RunDirectory) -> None:
     if arguments.weights is not None:
         raise ConfigError("--resume and --weights exclude each other: a resumed run has its weights")
-    run = _build(load_config(directory.config, arguments.overrides), arguments.device, backend, directory)
+    config = resumed_config(directory, arguments.cfg, arguments.overrides)
+    run = _build(config, arguments.device, backend, directory)
     resume(run)
+    store_config(directory, config)
     directory.add_environment(environment(backend.name))
     print(f"resuming at iteration {run.iteration} from {directory.last}", file=sys.stderr)
     print(dump_config(run.config), end="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -108,4 +109,9 @@ def evaluate(
         confusion.update(resize_label(label, (prediction.shape[0], prediction.shape[1])), prediction)
         if keep is not None:
             keep(index, label, prediction)
+    if count and not confusion.matrix.any():
+        where = f"{dataset.name}/{dataset.split}"
+        print(
+            f"WARNING: {where}: every pixel of its {count} pictures is ignored (label 255): no score", file=sys.stderr
+        )
     return Evaluation(confusion.scores(metrics.absent, metrics.mean_over), count)
