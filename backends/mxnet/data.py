@@ -13,7 +13,7 @@ from core.backend import Batch
 from core.data.pipeline import TrainingSamples, collate
 
 
-class GluonSamples(Dataset):
+class MXNetSamples(Dataset):
     """TrainingSamples as a map-style Gluon data set."""
 
     def __init__(self, samples: TrainingSamples) -> None:
@@ -31,7 +31,7 @@ class GluonSamples(Dataset):
 def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
     """Batches in the order of `samples`, as numpy arrays, the same for any number of workers."""
     loader = DataLoader(
-        GluonSamples(samples),
+        MXNetSamples(samples),
         batch_size=batch_size,
         shuffle=False,
         last_batch="keep",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import mxnet as mx
 import numpy as np
 from mxnet import autograd, nd
 from mxnet.ndarray import NDArray
@@ -21,14 +20,15 @@ class Predictor:
 
     def __init__(self, spec: Spec, state: Mapping[str, np.ndarray], device: str) -> None:
         self.device = find_device(device)
-        self.model = build_model(spec, self.device)
+        self.model = build_model(spec)
+        self.model.collect_params().reset_ctx(self.device)
         set_state(self.model, state)
 
     @classmethod
-    def of(cls, model: Network, device: mx.Context) -> Predictor:
+    def of(cls, model: Network) -> Predictor:
         """Predicts with `model` as it is, without a copy."""
         predictor = cls.__new__(cls)
-        predictor.model, predictor.device = model, device
+        predictor.model, predictor.device = model, next(iter(model.collect_params().values())).list_ctx()[0]
         return predictor
 
     def _forward(self, images: np.ndarray, size: tuple[int, int]) -> NDArray:

@@ -32,7 +32,8 @@ class Learner:
     def __init__(self, spec: Spec, config: Config, device: str) -> None:
         self.device = find_device(device)
         self.dtype = config.train.dtype
-        self.model = build_model(spec, self.device)
+        self.model = build_model(spec)
+        self.model.collect_params().reset_ctx(self.device)
         self.model.cast(self.dtype)
         self.optimizer = Optimizer(self.model, config.optimizer)
         self.clip_norm = config.train.clip_norm
@@ -77,4 +78,4 @@ class Learner:
         nd.waitall()
 
     def predictor(self) -> Predictor:
-        return Predictor.of(self.model, self.device)
+        return Predictor.of(self.model)

@@ -103,7 +103,7 @@ class ViT(Backbone):
         self.blocks = nn.HybridSequential()
         self.blocks.add(*[Block(spec) for _ in range(spec.depth)])
 
-    def positions(self, F: ModuleType, pos_embed: Tensor, patches: Tensor) -> Tensor:
+    def _positions(self, F: ModuleType, pos_embed: Tensor, patches: Tensor) -> Tensor:
         """The position table [1, h * w, C], resized to the grid of `patches` (on its own grid it stays what it is)."""
         if self.spec.class_token != "none":
             pos_embed = F.slice_axis(pos_embed, axis=1, begin=1, end=None)
@@ -123,7 +123,7 @@ class ViT(Backbone):
     ) -> tuple[Tensor, ...]:
         patches = self.patch_embed(x)  # [N, C, h, w]
         x = F.transpose(F.reshape(patches, (0, 0, -1)), (0, 2, 1))  # [N, h * w, C]
-        x = F.broadcast_add(x, self.positions(F, pos_embed, patches))
+        x = F.broadcast_add(x, self._positions(F, pos_embed, patches))
         used = self.spec.class_token == "used"
         if used:
             token = cls_token + F.slice_axis(pos_embed, axis=1, begin=0, end=1)

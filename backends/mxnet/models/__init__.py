@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from mxnet import context, cpu
-
 from backends.mxnet.layers import Network
 from core.arch import Spec
 
 
-def build_model(spec: Spec, device: context.Context | None = None) -> Network:
+def build_model(spec: Spec) -> Network:
     """The network of `spec`, with Gluon's own initial values (load a state before use), hybridized for any input size.
 
     Its class in the file of its architecture is the spec's without `Spec`.
@@ -18,6 +16,6 @@ def build_model(spec: Spec, device: context.Context | None = None) -> Network:
     """
     module = import_module(f"{__name__}.{spec.arch}")
     model: Network = getattr(module, type(spec).__name__.removesuffix("Spec"))(spec)
-    model.initialize(ctx=device or cpu())
+    model.initialize()
     model.hybridize(static_alloc=True, static_shape=False)
     return model

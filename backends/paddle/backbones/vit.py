@@ -93,7 +93,7 @@ class ViT(Backbone):
         self.patch_embed = nn.Conv2D(spec.in_channels, spec.width, spec.patch, stride=spec.patch)
         self.blocks = nn.LayerList(Block(spec) for _ in range(spec.depth))
 
-    def positions(self, grid: Sequence[Side]) -> Tensor:
+    def _positions(self, grid: Sequence[Side]) -> Tensor:
         """The position table [1, h * w, C], resized to `grid` (on its own grid it stays what it is)."""
         table = self.pos_embed[:, 1:] if self.class_token != "none" else self.pos_embed
         table = table.transpose([0, 2, 1]).reshape([1, -1, *self.grid])
@@ -106,7 +106,7 @@ class ViT(Backbone):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         x = self.patch_embed(x)  # [N, C, h, w]
         features = {"patches": x}
-        x = x.flatten(2).transpose([0, 2, 1]) + self.positions(x.shape[2:])  # [N, h * w, C]
+        x = x.flatten(2).transpose([0, 2, 1]) + self._positions(x.shape[2:])  # [N, h * w, C]
         used = self.class_token == "used"
         if used:
             token = self.cls_token + self.pos_embed[:, :1]

@@ -69,7 +69,7 @@ class ViT(Backbone):
         self.patch_embed = nn.Conv2d(spec.in_channels, spec.width, spec.patch, stride=spec.patch)
         self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.depth))
 
-    def positions(self, grid: tuple[int, int]) -> Tensor:
+    def _positions(self, grid: tuple[int, int]) -> Tensor:
         """The position table [1, h * w, C], resized to `grid` (on its own grid it stays what it is)."""
         table = self.pos_embed[:, 1:] if self.spec.class_token != "none" else self.pos_embed
         table = table.transpose(1, 2).reshape(1, -1, *self.spec.grid)
@@ -80,7 +80,7 @@ class ViT(Backbone):
         x = self.patch_embed(x)  # [N, C, h, w]
         features = {"patches": x}
         grid = (x.shape[2], x.shape[3])
-        x = x.flatten(2).transpose(1, 2) + self.positions(grid)  # [N, h * w, C]
+        x = x.flatten(2).transpose(1, 2) + self._positions(grid)  # [N, h * w, C]
         used = self.spec.class_token == "used"
         if used:
             token = self.cls_token + self.pos_embed[:, :1]
