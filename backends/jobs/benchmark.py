@@ -6,9 +6,11 @@ import argparse
 import json
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from backends.jobs.options import file_path, size, whole
 from core.arch import Spec
 from core.backend import Backend
 from core.config import Config, ModelConfig, load_config
-from core.files import write_text
+from core.files import require_file, write_text
 from core.initialize import initial_state
 from core.losses import Objective, resolve_terms
 from core.ranges import Range
@@ -31,9 +33,14 @@ def peak_memory_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(step: Callable[[], Any], iterations: int) -> dict[str, float]:
-    """Milliseconds per call, after a warm-up, and the memory the calls added to what was there before."""
-    before = peak_memory_mib()
+def measure(
+    step: Callable[[], Any], iterations: int, peak: Callable[[], float | None] = peak_memory_mib
+) -> dict[str, float | None]:
+    """Milliseconds per call, after a warm-up, and the memory the calls added to what was there before.
+
+    peak: the most memory taken so far, MiB; None where that cannot be told.
+    """
+    before = peak()
     for _ in range(WARM_UP):
         step()
     times = []
@@ -41,12 +48,12 @@ def measure(step: Callable[[], Any], iterations: int) -> dict[str, float]:
         start = time.perf_counter()
         step()
         times.append(1000 * (time.perf_counter() - start))
-    peak = peak_memory_mib()
+    after = peak()
     return {
         "median_ms": statistics.median(times),
         "fastest_ms": min(times),
-        "peak_mib": peak,
-        "added_mib": peak - before,
+        "peak_mib": after,
+        "added_mib": None if before is None or after is None else after - before,
     }
 
 
@@ -105,28 +112,27 @@ def parser(backend: str) -> argparse.ArgumentParser:
 
 
 def job(arguments: argparse.Namespace, backend: Backend) -> None:
-    """The `benchmark` command."""
+    """The memory is the GPU's where the network lies on one."""
     config = load_config(arguments.cfg, arguments.overrides)
     if arguments.preset is not None:
         config = replace(config, model=ModelConfig(preset=arguments.preset))
-    shape = (arguments.batch, 3, *arguments.size)
-    step = build_step(
-        config.spec(19),
-        config,
-        arguments.mode,
-        arguments.batch,
-        arguments.size,
-        arguments.device,
-        backend,
-    )
+    if arguments.json is not None:
+        require_file(arguments.json, "--json")
+    mode, batch, pixels, device = arguments.mode, arguments.batch, arguments.size, arguments.device
+    step = build_step(config.spec(19), config, mode, batch, pixels, device, backend)
+    on_gpu = backend.devices.is_gpu(device)
+    peak = partial(backend.devices.device_memory_mib, device) if on_gpu else peak_memory_mib
     result = {
         "backend": backend.name,
+        "version": backend.devices.version(),
         "preset": config.model.preset,
-        "mode": arguments.mode,
-        "shape": list(shape),
-        **measure(step, arguments.iterations),
+        "mode": mode,
+        "shape": [batch, 3, *pixels],
+        "memory_of": "gpu" if on_gpu else "process",
+        **measure(step, arguments.iterations, peak),
     }
     print(json.dumps(result, indent=1))
     if arguments.json is not None:
-        text = json.dumps(result) + "\n"
-        write_text(arguments.json, text)
+        write_text(arguments.json, json.dumps(result) + "\n")
+    if result["peak_mib"] is None:
+        print(f"{backend.devices.version()} does not tell what its arrays take on a GPU", file=sys.stderr)

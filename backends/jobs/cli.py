@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import faulthandler
 import io
 import os
@@ -72,10 +73,8 @@ def _explain(error: OSError) -> str:
     """One sentence of an error of the system that nobody has given a better one."""
     if error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    try:
-        sys.stdout.flush()
-    except OSError as failed:
+    if error.errno in (errno.EPIPE, errno.ENOSPC, errno.EIO):  # every other writer names its file
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python tries again when it ends, and complains
-        reason = "was closed" if isinstance(failed, BrokenPipeError) else f"takes no more ({failed.strerror})"
+        reason = "was closed" if error.errno == errno.EPIPE else f"takes no more ({error.strerror})"
         return f"standard output {reason} before all was printed"
     return error.strerror or str(error)

@@ -10,7 +10,7 @@ import numpy as np
 from mxnet.gluon.data import DataLoader, Dataset
 
 from core.backend import Batch
-from core.data.pipeline import TrainingSamples, collate
+from core.data.pipeline import TrainingSamples, collate, from_loader
 
 
 class MXNetSamples(Dataset):
@@ -39,4 +39,4 @@ def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Ite
         num_workers=workers,
         pin_memory=False,
     )
-    yield from loader
+    yield from from_loader(loader)

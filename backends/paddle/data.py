@@ -10,9 +10,7 @@ import numpy as np
 from paddle.io import DataLoader, Dataset
 
 from core.backend import Batch
-from core.data.pipeline import TrainingSamples, collate
-
-Item = tuple[np.ndarray, np.ndarray]
+from core.data.pipeline import Item, TrainingSamples, collate_or_error, from_loader, sample_or_error
 
 
 class PaddleSamples(Dataset):
@@ -30,22 +28,13 @@ class PaddleSamples(Dataset):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Item | Exception:
-        try:
-            return self.samples[index]
-        except Exception as error:
-            return error
+        return sample_or_error(self.samples, index)
 
 
 def _collate(items: list[Item | Exception]) -> tuple[np.ndarray, np.ndarray | Exception]:
-    try:
-        whole: list[Item] = []
-        for item in items:
-            if isinstance(item, Exception):
-                raise item
-            whole.append(item)
-        return collate(whole)
-    except Exception as error:
-        return np.zeros(1), error  # the loader takes a batch without any array for the end of the data
+    batch = collate_or_error(items)
+    # The loader takes a batch without any array for the end of the data.
+    return (np.zeros(1), batch) if isinstance(batch, Exception) else batch
 
 
 def _start_worker(_: int) -> None:
@@ -66,7 +55,7 @@ def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Ite
         use_shared_memory=False,
         return_list=True,
     )
-    for images, labels in loader:
+    for images, labels in from_loader(loader):
         if isinstance(labels, Exception):
             raise labels
         yield images.numpy(), labels.numpy()

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import cv2
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from core.backend import Batch
-from core.data.pipeline import TrainingSamples, collate
+from core.data.pipeline import Item, TrainingSamples, collate_or_error, from_loader, sample_or_error
 
 
 class TorchSamples(Dataset):
-    """TrainingSamples as a map-style torch data set."""
+    """TrainingSamples as a map-style torch data set.
+
+    What is wrong with a sample is handed on in its place, not raised: the loader would put a worker's traceback before
+    the sentence that names the file.
+    """
 
     def __init__(self, samples: TrainingSamples) -> None:
         self.samples = samples
@@ -22,13 +25,13 @@ class TorchSamples(Dataset):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.samples[index]
+    def __getitem__(self, index: int) -> Item | Exception:
+        return sample_or_error(self.samples, index)
 
 
-def _collate(items: list[tuple[np.ndarray, np.ndarray]]) -> tuple[torch.Tensor, torch.Tensor]:
-    images, labels = collate(items)
-    return torch.from_numpy(images), torch.from_numpy(labels)
+def _collate(items: list[Item | Exception]) -> tuple[torch.Tensor, torch.Tensor] | Exception:
+    batch = collate_or_error(items)
+    return batch if isinstance(batch, Exception) else (torch.from_numpy(batch[0]), torch.from_numpy(batch[1]))
 
 
 def _start_worker(_: int) -> None:
@@ -47,5 +50,7 @@ def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Ite
         pin_memory=False,
         drop_last=False,
     )
-    for images, labels in loader:
-        yield images.numpy(), labels.numpy()
+    for batch in from_loader(loader):
+        if isinstance(batch, Exception):
+            raise batch
+        yield batch[0].numpy(), batch[1].numpy()

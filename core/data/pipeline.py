@@ -3,14 +3,18 @@
 A backend wraps these in its framework's own loader, in order and without shuffling: the order is decided here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from core.data.datasets.base import Dataset
 from core.data.sampler import epoch_order, sample_generator
 from core.data.transforms import EvalTransform, TrainTransform
-from core.errors import DataError
+from core.errors import DataError, SegParityError, TrainingError
+
+Item = tuple[np.ndarray, np.ndarray]  # image float32 [3, H, W], label int64 [H, W]; or batches of them
+T = TypeVar("T")
 
 
 class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
@@ -119,3 +123,43 @@ def collate(samples: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarra
                 f"set a crop or a resize, or take batches of 1"
             )
     return np.stack([image for image, _ in samples]), np.stack([label for _, label in samples])
+
+
+def sample_or_error(samples: TrainingSamples, index: int) -> Item | Exception:
+    """A sample, or what is wrong with it, for loaders that lose or bury what their workers raise."""
+    try:
+        return samples[index]
+    except Exception as error:
+        return error
+
+
+def collate_or_error(items: Sequence[Item | Exception]) -> Item | Exception:
+    """A batch, or the first error among its samples or in putting them together."""
+    good: list[Item] = []
+    for item in items:
+        if isinstance(item, Exception):
+            return item
+        good.append(item)
+    try:
+        return collate(good)
+    except DataError as error:
+        return error
+
+
+def from_loader(batches: Iterable[T]) -> Iterator[T]:
+    """What a framework's loader gives. Raises TrainingError where the loader itself fails: a worker that died, say."""
+    source = iter(batches)
+    while True:
+        try:
+            batch = next(source)
+        except StopIteration:
+            return
+        except (SegParityError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise TrainingError(
+                f"the data loader failed: {reason} (a worker that was killed, for want of memory perhaps, looks like "
+                "this; data.workers=0 reads without workers)"
+            ) from error
+        yield batch

@@ -8,7 +8,10 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from multiprocessing import parent_process
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -16,7 +19,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from core.checkpoint import RunDirectory, load_checkpoint
+from core.config import load_config
+from core.data.pipeline import TrainingSamples
+from core.data.sampler import epoch_order
+from core.errors import TrainingError
 from tests.backends.conftest import ROOT, command, run, settings
+from tests.test_eval_job import camvid
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +111,34 @@ def test_workers_change_nothing(finished: Path, backend: str, tmp_path: Path) ->
     run(backend, "train", *settings(data__workers="2"), "--run", tmp_path / "run")
     expected, got = (load_file(RunDirectory(path).last) for path in (finished, tmp_path / "run"))
     assert all(np.array_equal(expected[name], got[name]) for name in expected)
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_bad_picture_is_one_sentence_that_names_it(backend: str, tmp_path: Path, workers: str) -> None:
+    root = camvid(tmp_path / "data", list("abcd"), (72, 96))
+    second = epoch_order(4, 0, 0)[1]  # not the first, which is looked at before the run
+    bad = root / "train" / f"{'abcd'[second]}.png"
+    bad.write_bytes(bad.read_bytes()[:-40])
+    data = settings(data__options="{}", train__batch_size="2", data__workers=workers)
+    data += ["--set", "data.dataset=camvid", "--set", f"data.root={root}"]
+    result = run(backend, "train", *data, "--run", tmp_path / "run", expect=2)
+    assert result.stderr.splitlines()[-1].startswith(f"error: {bad}: the file is cut short")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_worker_that_dies_is_one_sentence(backend: str, tmp_path: Path, module: Callable[[str], ModuleType]) -> None:
+    class Deadly(TrainingSamples):
+        def __getitem__(self, item: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
+            if parent_process() is not None and item >= 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().__getitem__(item)
+
+    if backend == "mxnet":
+        pytest.skip("Gluon's loader notices a dead worker by a timeout of two minutes")
+    config = load_config(None, settings()[1::2])
+    samples = Deadly(config.open_dataset("train"), config.train_transform(), 0, 2, 4)
+    with pytest.raises(TrainingError, match="the data loader failed"):
+        list(module("data").load_batches(samples, 2, 2))
 
 
 def test_accumulation_has_the_same_first_loss(finished: Path, backend: str, tmp_path: Path) -> None:

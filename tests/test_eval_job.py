@@ -1,0 +1,129 @@
+"""The `eval` job with a predictor made of numpy: names, places and sizes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from backends.jobs import benchmark
+from backends.jobs import eval as eval_job
+from backends.jobs.cli import run
+from core.backend import Backend
+from core.checkpoint import Checkpoint, save_checkpoint
+from core.config import dump_config, load_config
+from core.errors import DataError
+from core.evaluation.scoring import output_names
+from core.initialize import initial_state
+from tests.test_training import Constant, HostOnly
+
+
+def camvid(root: Path, names: list[str], size: tuple[int, int] = (45, 60)) -> Path:
+    """A data set in CamVid's layout, whose splits all hold the pictures `names`."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "val", "test"):
+        for folder, shape, top in ((split, (*size, 3), 256), (f"{split}annot", size, 11)):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            for name in names:
+                cv2.imwrite(str(root / folder / f"{name}.png"), rng.integers(0, top, shape, dtype=np.uint8))
+    return root
+
+
+def evaluate(tmp_path: Path, root: Path, *arguments: object, preset: str = "fast_scnn_tiny") -> int:
+    settings = [f"model.preset={preset}", "data.dataset=camvid", f"data.root={root}"]
+    config = load_config(None, settings)
+    state = initial_state(config.spec(11).for_inference().parameters(), 0)
+    metadata = {"config": dump_config(config), "preset": preset}
+    save_checkpoint(tmp_path / "w.safetensors", Checkpoint(state, {}, 0, metadata))
+    options = eval_job.parser("numpy").parse_args(["--weights", str(tmp_path / "w.safetensors"), *map(str, arguments)])
+    backend = Backend("numpy", None, lambda spec, state, device: Constant(), HostOnly())  # type: ignore[arg-type]
+    return run(lambda: eval_job.job(options, backend))
+
+
+def test_names_with_dots_stay_apart(tmp_path: Path) -> None:
+    names = [f"cam1.{number:04d}" for number in range(6)]
+    root = camvid(tmp_path / "data", names)
+    assert evaluate(tmp_path, root, "--save", tmp_path / "out", "--json", tmp_path / "deep" / "scores.json") == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{name}.png" for name in names]
+    assert json.loads((tmp_path / "deep" / "scores.json").read_text())["pictures"] == 6
+
+
+@pytest.mark.parametrize("preset", ["espnet_tiny", "setr_pup_tiny", "pspnet_tiny"])
+def test_any_size_goes_into_any_network(tmp_path: Path, preset: str) -> None:
+    """45 x 61 is a multiple of nothing, and smaller than some networks' least."""
+    root = camvid(tmp_path / "data", ["a"], (45, 61))
+    assert evaluate(tmp_path, root, "--save", tmp_path / "out", preset=preset) == 0
+    assert cv2.imread(str(tmp_path / "out" / "a.png"), cv2.IMREAD_UNCHANGED).shape == (45, 61)
+
+
+def test_a_size_that_a_setting_forbids_names_file_and_setting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = camvid(tmp_path / "data", ["a"])
+    assert evaluate(tmp_path, root, "--set", "evaluation.multiple=1", preset="espnet_tiny") == 2
+    said = capsys.readouterr().err
+    assert str(root / "val" / "a.png") in said
+    assert "evaluation.multiple" in said
+
+
+def test_places_are_tried_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = camvid(tmp_path / "data", ["a"])
+    (tmp_path / "file").touch()
+    for arguments, message in (
+        (["--json", tmp_path], f"{tmp_path}: is a folder; --json needs the name of a file"),
+        (["--json", tmp_path / "file" / "a.json"], f"{tmp_path / 'file'}: is a file; --json needs a folder"),
+        (["--save", tmp_path / "file"], f"{tmp_path / 'file'}: is a file; --save needs a folder"),
+    ):
+        assert evaluate(tmp_path, root, *arguments) == 2
+        said = capsys.readouterr()
+        assert message in said.err
+        assert "mean IoU" not in said.out
+
+
+def test_two_samples_of_one_name_are_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = camvid(tmp_path / "data", ["a"])
+    assert evaluate(tmp_path, root, "--split", "trainval", "--save", tmp_path / "out") == 2
+    assert f"{root / 'val' / 'a.png'} and {root / 'train' / 'a.png'}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    config = load_config(None, ["data.dataset=camvid", f"data.root={root}"])
+    with pytest.raises(DataError, match="no file name of its own"):
+        output_names(config.open_dataset("trainval"))
+
+
+class OnGpu(HostOnly):
+    """Devices of a framework whose arrays lie on a GPU and have taken 5, then 7 MiB there."""
+
+    def __init__(self, *told: float | None) -> None:
+        self.told = list(told)
+
+    def is_gpu(self, name: str) -> bool:
+        return name == "gpu"
+
+    def device_memory_mib(self, name: str) -> float | None:
+        return self.told.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("device", "told", "expected"),
+    [("gpu", (5.0, 7.0), (7.0, 2.0)), ("gpu", (None, None), (None, None)), ("cpu", (), None)],
+)
+def test_a_benchmark_on_a_gpu_never_reports_the_hosts_memory(
+    tmp_path: Path, device: str, told: tuple[float | None, ...], expected: tuple[float | None, ...] | None
+) -> None:
+    options = benchmark.parser("numpy").parse_args(
+        ["--preset", "fast_scnn_tiny", "--size", "32x32", "--device", device, "--json", str(tmp_path / "a.json")]
+    )
+    backend = Backend("numpy", None, lambda spec, state, device: Constant(), OnGpu(*told))  # type: ignore[arg-type]
+    assert run(lambda: benchmark.job(options, backend)) == 0
+    result = json.loads((tmp_path / "a.json").read_text())
+    if expected is None:
+        assert result["memory_of"] == "process"
+        assert result["peak_mib"] > 10
+    else:
+        assert result["memory_of"] == "gpu"
+        assert (result["peak_mib"], result["added_mib"]) == expected
