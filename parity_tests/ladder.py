@@ -120,10 +120,9 @@ class Rung:
         quantity: str,
         ours: Arrays,
         theirs: Arrays,
-        tolerance: Tolerance | None = None,
+        tolerance: Tolerance,
     ) -> Outcome:
-        """Compares one quantity against its tolerance."""
-        tolerance = tolerance or ladder_tolerance(self.name, quantity, case.name)
+        """Compares one quantity."""
         differences = compare(ours, theirs, floor=self._floor(quantity))
         shown = first_beyond(differences, tolerance.limit) or worst(differences)
         relative = worst(differences).relative

@@ -263,7 +263,7 @@ def test_the_shapes_of_the_outputs_tell_networks_apart_where_the_notes_do_not(
     network_ = dataclasses.replace(one, fit=fits[AT_32], rivals=(fits[AT_8],))
     job = run.Job(dataclasses.replace(golden, shapes=shapes), network_, tmp_path / "s")
     result = run.Result(files=1)
-    assert run.choose(job, None, result) == (chosen is not None)  # type: ignore[arg-type]
+    assert run.choose(job, None, "float32", result) == (chosen is not None)  # type: ignore[arg-type]
     if chosen:
         assert job.network.fit.preset == chosen
         assert AT_8 in job.network.note
@@ -271,6 +271,23 @@ def test_the_shapes_of_the_outputs_tell_networks_apart_where_the_notes_do_not(
     else:
         assert result.files == 0
         assert all(word in result.without_preset[0] for word in (AT_8, AT_32, "--preset"))
+
+
+@pytest.mark.parametrize(("meets", "chosen"), [({AT_32}, AT_32), ({AT_32, AT_8}, None), (set(), None)])
+def test_the_recorded_values_tell_networks_apart_last(
+    meets: set[str], chosen: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    golden = read_golden(require_shared("golden/MXNetSeg/PSPNet_resnet50.safetensors"))
+    one = find_network(golden)
+    at_32, at_8 = (dataclasses.replace(one.fit, preset=preset) for preset in (AT_32, AT_8))
+    monkeypatch.setattr(run, "_shapes", lambda backend, job, fit: list(golden.shapes.values()))
+    monkeypatch.setattr(run, "_meets", lambda backend, job, fit, dtype: fit.preset in meets)
+    monkeypatch.setattr(run.Job, "write_state", lambda self, fit: None)
+    job = run.Job(golden, dataclasses.replace(one, fit=at_8, rivals=(at_32,)), tmp_path / "s")
+    assert run.choose(job, _Nothing("torch"), "float32", run.Result(files=1)) == bool(chosen)  # type: ignore[arg-type]
+    if chosen:
+        assert job.network.fit.preset == chosen
+        assert "recorded values" in job.network.note
 
 
 def test_the_declaration_is_tried_first_and_a_file_of_another_name_is_recognised(

@@ -206,24 +206,39 @@ def prepare(files: Sequence[Path], folder: Path, preset: str | None, result: Res
         job.state.unlink()
 
 
-def choose(job: Job, backend: Backend, result: Result) -> bool:
-    """Of several networks that fit the one whose outputs have the recorded shapes. False, and noted, if not one has."""
+def choose(job: Job, backend: Backend, dtype: str, result: Result) -> bool:
+    """Of several networks that fit the one whose outputs have the recorded shapes, or else the recorded values.
+
+    False, and noted, if that is not one.
+    """
     network = job.network
     if not network.rivals:
         return True
     candidates = [network.fit, *network.rivals]
     told = [fit for fit in candidates if _shapes(backend, job, fit) == [job.golden.shapes[mode] for mode in MODES]]
+    by = "shapes of the outputs"
+    if len(told) > 1:
+        told = [fit for fit in told if _meets(backend, job, fit, dtype)]
+        by = f"recorded values, which it alone meets in {backend.name}"
     names = ", ".join(fit.preset for fit in candidates)
     if len(told) != 1:
         result.files -= 1
         result.without_preset.append(
-            f"{job.golden.label}: {job.golden.path}: fits {names}; neither its notes nor its outputs' shapes tell "
-            "which: say it with --preset"
+            f"{job.golden.label}: {job.golden.path}: fits {names}; neither its notes nor its outputs tell which: say "
+            "it with --preset"
         )
         return False
-    job.network = replace(network, fit=told[0], rivals=(), note=f"one of {names}, told by the shapes of the outputs")
+    job.network = replace(network, fit=told[0], rivals=(), note=f"one of {names}, told by the {by}")
+    job.measured.clear()
     job.write_state(told[0])
     return True
+
+
+def _meets(backend: Backend, job: Job, fit: Fit, dtype: str) -> bool:
+    """Whether the network gives what is recorded."""
+    job.write_state(fit)
+    trial = replace(job, network=replace(job.network, fit=fit), measured={})
+    return all(found.passed for mode in MODES for found in run_mode(backend, trial, mode, dtype, backend))
 
 
 def _shapes(backend: Backend, job: Job, fit: Fit) -> list[list[tuple[int, ...]]]:
@@ -236,13 +251,17 @@ def _shapes(backend: Backend, job: Job, fit: Fit) -> list[list[tuple[int, ...]]]
     return [[() if array is None else array.shape for array in arrays] for arrays in outputs]
 
 
+def chosen_dtype(job: Job, dtype: str) -> str:
+    """`auto` is float64 for files recorded in it, else float32."""
+    return dtype if dtype != "auto" else ("float64" if job.network.recording.in_float64 else "float32")
+
+
 def run_file(backend: Backend, job: Job, dtype: str, reference: Backend, result: Result) -> None:
     """Compares one file in one backend and prints a line for each output."""
-    chosen = dtype if dtype != "auto" else ("float64" if job.network.recording.in_float64 else "float32")
     label = f"{job.golden.source}/{job.golden.path.stem}"
     for mode in MODES:
         try:
-            comparisons = run_mode(backend, job, mode, chosen, reference)
+            comparisons = run_mode(backend, job, mode, dtype, reference)
         except BackendFailed as error:
             result.compared += 1
             result.failed += 1
@@ -252,7 +271,7 @@ def run_file(backend: Backend, job: Job, dtype: str, reference: Backend, result:
             result.compared += 1
             result.failed += not found.passed
             verdict = "ok  " if found.passed else "FAIL"
-            print(f"{verdict}  {label:34s} {backend.name:6s} {found.name:8s} {chosen}  {found.figures}", flush=True)
+            print(f"{verdict}  {label:34s} {backend.name:6s} {found.name:8s} {dtype}  {found.figures}", flush=True)
 
 
 def check(paths: Sequence[Path], backends: Sequence[str], dtype: str, preset: str | None = None) -> Result:
@@ -268,12 +287,13 @@ def check(paths: Sequence[Path], backends: Sequence[str], dtype: str, preset: st
                 print(f"SKIPPED  {error}", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="segparity-golden-") as folder:
             for job in prepare(find_files(paths), Path(folder), preset, result):
-                if not running or not choose(job, running[0], result):
+                chosen = chosen_dtype(job, dtype)
+                if not running or not choose(job, running[0], chosen, result):
                     continue
                 if job.network.note:
                     print(f"      {job.golden.label} is {job.network.fit.preset}: {job.network.note}")
                 for backend in running:
-                    run_file(backend, job, dtype, running[0], result)
+                    run_file(backend, job, chosen, running[0], result)
     finally:
         for backend in running:
             backend.close()

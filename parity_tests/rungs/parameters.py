@@ -40,7 +40,7 @@ class Parameters(Rung):
         quantity: str,
         ours: Arrays,
         theirs: Arrays,
-        tolerance: Tolerance | None = None,
+        tolerance: Tolerance,
     ) -> Outcome:
         outcome = super().judge(case, first, second, quantity, ours, theirs, tolerance)
         if quantity != "names and shapes" or not outcome.ok or list(ours) == list(theirs):

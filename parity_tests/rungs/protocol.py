@@ -9,7 +9,7 @@ import numpy as np
 from core.metrics import ConfusionMatrix
 from parity_tests.cases import CLASSES, Case, label_maps, lively_state, pictures
 from parity_tests.ladder import Arrays, Asked, Outcome, Quantities, Rung
-from parity_tests.tolerances import NEAR_TIE, ladder_tolerance
+from parity_tests.tolerances import NEAR_TIE, Tolerance
 
 TIED = (1, 2, 4)  # the outputs that share the largest logit: the label is the lowest
 
@@ -65,10 +65,18 @@ class Labels(Rung):
             quantities["ties"] = {"labels": equal["labels"]}
         return quantities
 
-    def judge(self, case: Case, first: str, second: str, quantity: str, ours: Arrays, theirs: Arrays) -> Outcome:
+    def judge(
+        self,
+        case: Case,
+        first: str,
+        second: str,
+        quantity: str,
+        ours: Arrays,
+        theirs: Arrays,
+        tolerance: Tolerance,
+    ) -> Outcome:
         if quantity == "label maps":
-            return self._judge_labels(case, first, second, ours, theirs)
-        tolerance = ladder_tolerance(self.name, quantity, case.name)
+            return self._judge_labels(case, first, second, ours, theirs, tolerance)
         if quantity == "ties":
             wrong = sum(int((side["labels"] != min(TIED)).sum()) for side in (ours, theirs))
             where = f"{wrong} pixels are not the lowest of the tied classes"
@@ -81,7 +89,9 @@ class Labels(Rung):
         where = f"{moved:.2%} of the counts differ"
         return Outcome(self.name, case.name, first, second, quantity, moved, tolerance, where)
 
-    def _judge_labels(self, case: Case, first: str, second: str, ours: Arrays, theirs: Arrays) -> Outcome:
+    def _judge_labels(
+        self, case: Case, first: str, second: str, ours: Arrays, theirs: Arrays, tolerance: Tolerance
+    ) -> Outcome:
         """Labels may differ only where the first side's two largest logits are nearly equal."""
         wrong = close = 0
         for kind in ("", "odd "):
@@ -94,6 +104,5 @@ class Labels(Rung):
             wrong += int((different & (margin > NEAR_TIE.limit)).sum())
             close += int(different.sum())
         where = f"{close} pixels differ, {wrong} of them without a near tie of the two largest logits"
-        tolerance = ladder_tolerance(self.name, "label maps", case.name)
         relative = math.inf if wrong else close / sum(ours[k].size for k in ours if k.endswith("labels"))
         return Outcome(self.name, case.name, first, second, "label maps", relative, tolerance, where)

@@ -80,7 +80,9 @@ class Training(Rung):
 
     def outcomes(self, ladder: Ladder, case: Case, first: str, second: str) -> list[Outcome]:
         ours, theirs = (ladder.collected(self, name, case) for name in (first, second))
-        double = self.judge(case, first, second, "losses, float64", ours["losses, float64"], theirs["losses, float64"])
+        quantity = "losses, float64"
+        exact = ladder_tolerance(self.name, quantity, case.name)
+        double = self.judge(case, first, second, quantity, ours[quantity], theirs[quantity], exact)
         between = divergence(ours["losses, float32"]["losses"], theirs["losses, float32"]["losses"])
         own = np.maximum(self.largest_self_divergence(ladder, case), LEAST_DIVERGENCE.limit)
         ratio = between / own
