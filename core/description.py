@@ -71,6 +71,27 @@ def descriptions() -> dict[str, Description]:
     return read_descriptions(FOLDER)
 
 
+def require_framework(package: str) -> None:
+    """Ends with one sentence where the framework of `backends.<name>` (`package`) is not installed.
+
+    A package calls it before it imports its framework. Under `python -m backends.<name>.<job>` the sentence is all that
+    is shown, with status 2: Python imports the package, with "-m" for the command's name, before the job can catch
+    anything. Everybody else gets a ModuleNotFoundError.
+    """
+    name = package.rpartition(".")[2]
+    description = descriptions()[name]
+    if description.installed:
+        return
+    sentence = (
+        f"{description.title} is not installed, which {package} needs: run `make setup BACKENDS={name}`, or "
+        f'`pip install -e ".[{name}]"` in the project\'s folder'
+    )
+    if sys.argv[:1] == ["-m"]:
+        print(f"error: {sentence}", file=sys.stderr)
+        raise SystemExit(2)
+    raise ModuleNotFoundError(sentence, name=description.module)
+
+
 def backend_names() -> tuple[str, ...]:
     """The backends that this project has, installed or not, in their order."""
     return tuple(descriptions())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,8 +30,9 @@ def _numbers(hint: Any, path: str, ranged: bool = False) -> Iterator[tuple[str, 
         inner, *items = typing.get_args(hint)
         yield from _numbers(inner, path, any(isinstance(item, Range) for item in items))
     elif typing.get_args(hint):
+        union = typing.get_origin(hint) in (typing.Union, types.UnionType)  # a range of a union is one of its numbers
         for inner in typing.get_args(hint):
-            yield from _numbers(inner, path)
+            yield from _numbers(inner, path, ranged and union)
     elif hint in (int, float):
         yield path, ranged
 

@@ -12,6 +12,10 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from core.description import require_framework
+
+require_framework(__name__)
+
 # An alias that numpy 1.24 removed and numpy 2 brought back.
 if "bool" not in vars(np):
     vars(np)["bool"] = np.bool_

@@ -15,6 +15,8 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
+from core.description import require_framework
+
 
 def _processor() -> str:
     """What Linux says of the processor, empty elsewhere."""
@@ -48,6 +50,7 @@ def _import_quietly() -> None:
             print(line, file=sys.stderr)
 
 
+require_framework(__name__)
 _prepare_environment()
 if find_spec("paddle") is not None:  # the jobs say what is missing in a sentence of their own
     _import_quietly()
