@@ -14,12 +14,15 @@ import pytest
 from backends.jobs import benchmark, eval, predict
 from backends.jobs.options import file_path
 from backends.jobs.weights import load_for, resolve
-from core.arch import build
+from core.arch import Spec, build
+from core.backend import Backend
 from core.checkpoint import Checkpoint, save_checkpoint
 from core.config import dump_config, load_config
+from core.data.datasets.images import read_label
 from core.data.normalization import NORMALIZATIONS, Normalize, disagreement, read_normalization, settle
 from core.errors import ConfigError, WeightsError
 from core.initialize import initial_state
+from core.visualize import write_png
 from tests.shared_paths import require_shared
 from weights_convert import convert_file
 from weights_convert.convert import write_native
@@ -172,3 +175,29 @@ def test_a_difference_that_is_not_a_number_is_no_agreement() -> None:
     assert relative(good, good) == 0
     assert relative(bad, good) == relative(good, bad) == relative(bad, bad) == float("inf")
     assert relative(np.full(3, np.inf, np.float32), np.full(3, np.inf, np.float32)) == float("inf")
+
+
+def test_predict_builds_the_classes_that_the_options_of_the_data_set_give(tmp_path: Path) -> None:
+    """CamVid with void_class trains twelve classes; the data set's files are not needed to know."""
+    seen: list[int] = []
+
+    class Last:
+        """Predicts the last class everywhere."""
+
+        def __init__(self, spec: Spec, state: object, device: str) -> None:
+            seen.append(spec.num_classes)
+
+        def labels(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+            return np.full((len(images), *size), seen[-1] - 1, np.uint8)
+
+    cfg = tmp_path / "run.yaml"
+    cfg.write_text("model: {preset: espnet_tiny}\ndata: {dataset: camvid, options: {void_class: true}}\n")
+    write_png(tmp_path / "street.png", np.full((32, 48, 3), 90, np.uint8))
+    weights, out = _write(tmp_path / "w.pth"), tmp_path / "out"
+    given = ["--cfg", cfg, "--weights", weights, "--out", out, tmp_path / "street.png"]
+    arguments = predict.parser("torch").parse_args([str(item) for item in given])
+    predict.job(arguments, Backend("numpy", None, Last, None))  # type: ignore[arg-type]
+    assert seen == [12]
+    labels = [path for path in out.iterdir() if path.name.endswith("_label.png")]
+    assert len(labels) == 1
+    assert (read_label(labels[0]) == 11).all()
