@@ -25,6 +25,14 @@ def test_parameter_count_is_the_published_one(name: str) -> None:
     assert spec.parameter_count() / 1e6 == pytest.approx(preset.published_parameters, abs=1.01 * 0.5 * 10**-digits)
 
 
+@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if preset.published_mxnetseg])
+def test_count_in_mxnetsegs_way_is_the_published_one(name: str) -> None:
+    """Without auxiliary heads, with batch-norm statistics; all four digits."""
+    preset = PRESETS[name]
+    values = build(name, None, preset.published_at).inference_values()
+    assert f"{values / 1e6:.4f}" == f"{preset.published_mxnetseg:.4f}"
+
+
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_inventory_is_sound(name: str) -> None:
     parameters = PRESETS[name].spec.parameters()

@@ -61,6 +61,10 @@ class Spec:
         """Number of learnable scalars."""
         return count(self.parameters())
 
+    def inference_values(self) -> int:
+        """Number of scalars, batch-norm statistics too, that inference needs: MXNetSeg's way of counting."""
+        return count(self.for_inference().parameters(), buffers=True)
+
     def outputs(self) -> tuple[OutputSpec, ...]:
         """What the network returns in training, in this order, the one that is evaluated first."""
         return (OutputSpec("main"), *(OutputSpec(f"auxiliary.{i}", weight=0.4) for i in range(len(self.auxiliary))))
@@ -223,8 +227,9 @@ class Preset:
     """A named spec: one published original, or one configuration of a paper.
 
     `original` is repository and constructor call; `published_parameters` the learnable scalars in millions, auxiliary
-    heads included, where the original's count is known; it holds for the spec changed by `published_at`. `golden`: the
-    golden files that this network is checked against.
+    heads included, where the original's count is known; it holds for the spec changed by `published_at`, and so does
+    `published_mxnetseg`, the count as MXNetSeg's README gives it (`Spec.inference_values`). `golden`: the golden files
+    that this network is checked against.
     """
 
     name: str
@@ -234,3 +239,4 @@ class Preset:
     published_parameters: float | None = None
     published_at: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     golden: tuple[GoldenFile, ...] = ()
+    published_mxnetseg: float | None = None

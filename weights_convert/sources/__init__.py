@@ -10,14 +10,36 @@ from __future__ import annotations
 
 from core.errors import WeightsError
 from core.schema import nearest
-from weights_convert.sources import espnet, fast_seg, gald_net, mmseg, mxnetseg, paddleseg, segparity, semsegpaddle
+from weights_convert.sources import (
+    espnet,
+    fast_seg,
+    gald_net,
+    gluoncv,
+    mmseg,
+    mxnetseg,
+    paddleseg,
+    segparity,
+    semsegpaddle,
+    torchvision,
+)
 from weights_convert.sources.rules import Assignment, Layout, Origin, Recording, Source
 
 __all__ = ["RECORDED", "SOURCES", "Assignment", "Layout", "Origin", "Recording", "Source", "find_source"]
 
 SOURCES: dict[str, Source] = {
     module.SOURCE.name: module.SOURCE
-    for module in (segparity, gald_net, espnet, fast_seg, semsegpaddle, mxnetseg, mmseg, paddleseg)
+    for module in (
+        segparity,
+        gald_net,
+        espnet,
+        fast_seg,
+        semsegpaddle,
+        mxnetseg,
+        mmseg,
+        paddleseg,
+        gluoncv,
+        torchvision,
+    )
 }
 # What golden files call an origin -> the origin.
 RECORDED: dict[str, Source] = {source.recording.source: source for source in SOURCES.values() if source.recording}

@@ -10,10 +10,11 @@ from core.arch.backbones.base import BackboneSpec
 from core.arch.backbones.resnet import ResNetSpec, resnet_7x7, resnet_tiny
 from core.arch.golden import golden_files
 from core.arch.inventory import Inventory
-from core.arch.parts import FCNHeadSpec
+from core.arch.parts import DropoutSpec, FCNHeadSpec
 from core.arch.spec import EncoderDecoderSpec, Preset, narrow_heads
 
 PAPER = "Fully Convolutional Networks for Semantic Segmentation, arXiv:1411.4038"
+DROPOUT = DropoutSpec(p=0.1)
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,18 @@ class FCNSpec(EncoderDecoderSpec):
         )
 
 
-def _mxnetseg(backbone: ResNetSpec) -> FCNSpec:
-    return FCNSpec(backbone=backbone, head=FCNHeadSpec(width=256), auxiliary=(FCNHeadSpec(tap="layer3", width=256),))
+def _heads(backbone: ResNetSpec, width: int, *, align_corners: bool, dropout: DropoutSpec = DROPOUT) -> FCNSpec:
+    """A main head of `width` on layer4, an auxiliary one of 256 on layer3."""
+    return FCNSpec(
+        align_corners=align_corners,
+        backbone=backbone,
+        head=FCNHeadSpec(width=width, dropout=dropout),
+        auxiliary=(FCNHeadSpec(tap="layer3", width=256, dropout=dropout),),
+    )
+
+
+def _semsegpaddle(depth: int) -> FCNSpec:
+    return _heads(resnet_7x7(depth), 512, align_corners=True, dropout=DropoutSpec(p=0.1, scale="inference"))
 
 
 def _tiny() -> FCNSpec:
@@ -44,24 +55,81 @@ def _tiny() -> FCNSpec:
 
 
 MXNETSEG = "MXNetSeg, FCNResNet(backbone='resnet{}', aux=True, dilate={})"
+GLUONCV = "GluonCV, FCN(backbone='resnet{}', aux=True)"
+TORCHVISION = "torchvision.models.segmentation.fcn_resnet{}(aux_loss=True)"
 
 PRESETS = [
     Preset(
         "fcn_resnet18_mxnetseg",
-        _mxnetseg(resnet_7x7(18)),
+        _heads(resnet_7x7(18), 256, align_corners=True),
         PAPER,
         MXNETSEG.format(18, True),
         12.957,
+        published_mxnetseg=12.3717,
         golden=golden_files("MXNetSeg/FCNResNet_resnet18"),
     ),
     # The same names and shapes: a file of weights does not tell which of the two it is.
     Preset(
         "fcn_resnet18_os32_mxnetseg",
-        _mxnetseg(resnet_7x7(18, output_stride=32)),
+        _heads(resnet_7x7(18, output_stride=32), 256, align_corners=True),
         PAPER,
         MXNETSEG.format(18, False),
         12.957,
+        published_mxnetseg=12.3717,
         golden=golden_files("MXNetSeg/FCNResNet_resnet18_os32"),
+    ),
+    Preset(
+        "fcn_resnet50_mxnetseg",
+        _heads(ResNetSpec(depth=50), 256, align_corners=True),
+        PAPER,
+        MXNETSEG.format(50, True),
+        30.720,
+        published_mxnetseg=28.4098,
+        golden=golden_files("MXNetSeg/FCNResNet_resnet50"),
+    ),
+    Preset(
+        "fcn_resnet101_mxnetseg",
+        _heads(ResNetSpec(depth=101), 256, align_corners=True),
+        PAPER,
+        MXNETSEG.format(101, True),
+        published_mxnetseg=47.4542,
+    ),
+    Preset(
+        "fcn_resnet50_gluoncv",
+        _heads(ResNetSpec(depth=50), 512, align_corners=True),
+        PAPER,
+        GLUONCV.format(50),
+        golden=golden_files("GluonCV/FCN_resnet50"),
+    ),
+    Preset(
+        "fcn_resnet101_gluoncv",
+        _heads(ResNetSpec(depth=101), 512, align_corners=True),
+        PAPER,
+        GLUONCV.format(101),
+        golden=golden_files("GluonCV/FCN_resnet101"),
+    ),
+    Preset(
+        "fcn_resnet50_torchvision",
+        _heads(resnet_7x7(50), 512, align_corners=False),
+        PAPER,
+        TORCHVISION.format(50),
+        golden=golden_files("torchvision/fcn_resnet50"),
+    ),
+    Preset(
+        "fcn_resnet101_torchvision",
+        _heads(resnet_7x7(101), 512, align_corners=False),
+        PAPER,
+        TORCHVISION.format(101),
+        golden=golden_files("torchvision/fcn_resnet101"),
+    ),
+    # The original's own count holds the unused 1000-class layer `resnet.fc` of 2.049 M; its final resize is not known.
+    Preset(
+        "fcn_resnet101_semsegpaddle",
+        _semsegpaddle(101),
+        PAPER,
+        "SemSegPaddle, dynamic graph, FCN on ResNet-101 without multi_grid",
+        54.31,
+        golden=golden_files("SemSegPaddle/fcn_resnet101"),
     ),
     Preset("fcn_tiny", _tiny(), PAPER, "of this project: for tests and demonstrations"),
 ]

@@ -172,6 +172,7 @@ PRESETS = [
         PAPER,
         MXNETSEG.format(101),
         58.630,
+        published_mxnetseg=56.3753,
         golden=golden_files("MXNetSeg/PSPNet_resnet101"),
     ),
     Preset("pspnet_resnet152_mxnetseg", _mxnetseg(152), PAPER, MXNETSEG.format(152)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weights_convert.sources.mxnetseg.backbones import IMAGENET_CLASSIFIER, RESNET_V1B
+from weights_convert.sources.mxnetseg.backbones import IMAGENET_CLASSIFIER, RESNET_V1B, RESNET_V1S
 from weights_convert.sources.rules import MXNET_LEAVES, RuleLayout, module
 
 _HEADS = (
@@ -20,4 +20,12 @@ FCN_V1B = RuleLayout(
     leaves=MXNET_LEAVES,
 )
 
-LAYOUTS = (FCN_V1B,)
+FCN_V1S = RuleLayout(
+    name="FCN on GluonCV's resnet_v1s",
+    presets=("fcn_resnet50_mxnetseg", "fcn_resnet101_mxnetseg"),
+    rules=(*RESNET_V1S, *_HEADS),
+    dropped=(IMAGENET_CLASSIFIER,),
+    leaves=MXNET_LEAVES,
+)
+
+LAYOUTS = (FCN_V1B, FCN_V1S)
