@@ -23,7 +23,7 @@ from parity_tests.golden.network import find_network
 from parity_tests.golden.rounding import FLOAT64, measured, noted
 from parity_tests.golden.run import Comparison, compare
 from parity_tests.tolerances import FACTOR, Tolerance
-from tests.golden_files import PRESET_OF, QUICK, TO_COME
+from tests.golden_files import PRESET_OF, QUICK
 from tests.shared_paths import require_shared
 from weights_convert.matching import Fit, SeveralFit
 from weights_convert.sources import RECORDED
@@ -122,7 +122,7 @@ def test_every_recorded_output_is_said_and_resized_only_where_the_original_resiz
                 assert size is None
 
 
-def test_every_golden_file_of_a_registered_origin_is_declared_left_out_or_to_come() -> None:
+def test_every_golden_file_of_a_registered_origin_is_declared_or_left_out() -> None:
     files = {
         f"{path.parent.name}/{path.stem}"
         for source in RECORDED
@@ -130,11 +130,8 @@ def test_every_golden_file_of_a_registered_origin_is_declared_left_out_or_to_com
     }
     left_out = {f"{name}/{model}" for name, source in RECORDED.items() for model in source.recording.left_out}
     assert left_out <= files
-    unclaimed = sorted(files - set(PRESET_OF) - left_out - TO_COME)
+    unclaimed = sorted(files - set(PRESET_OF) - left_out)
     assert not unclaimed, "no preset declares " + ", ".join(unclaimed)
-    built = sorted(TO_COME & (set(PRESET_OF) | left_out))
-    assert not built, "take out of TO_COME in tests/golden_files.py: " + ", ".join(built)
-    assert files >= TO_COME, sorted(TO_COME - files)
     assert files >= set(PRESET_OF), sorted(set(PRESET_OF) - files)
 
 
