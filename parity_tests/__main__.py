@@ -13,9 +13,11 @@ import sys
 from pathlib import Path
 
 from backends.jobs.cli import run
+from core.arch import PRESETS
 from core.description import backend_names
-from core.errors import SegParityError
-from parity_tests.cases import FULL, NARROW, TINY, Case
+from core.errors import ConfigError, SegParityError
+from core.schema import nearest
+from parity_tests.cases import FULL, NARROW, TINY, Case, small_case
 from parity_tests.ladder import REFERENCE, Fleet, Ladder, pairs
 from parity_tests.report import write_report
 from parity_tests.rungs import RUNGS
@@ -27,7 +29,9 @@ def find_case(name: str) -> Case:
     for case in (*TINY, *NARROW, *FULL):
         if case.name == name:
             return case
-    case = Case(name, name)
+    if name not in PRESETS:
+        raise ConfigError(f"unknown case or preset {name!r}.{nearest(name, sorted(PRESETS))}")
+    case = small_case(name)
     case.spec()
     return case
 

@@ -119,18 +119,24 @@ _THOROUGH = _of_each_architecture(_OWN, abs) | _of_each_architecture(_DISTINCT, 
 _MOST = 60_000_000  # parameters of a network that the report runs as it is
 
 
+def small_case(name: str) -> Case:
+    """A preset as it is, at small sizes."""
+    spec = PRESETS[name].spec
+    return Case(name, name, {}, _sizes(spec), spec.size_at_least(64, 64), thorough=name in _THOROUGH)
+
+
 def _narrow_case(name: str) -> Case:
     spec = PRESETS[name].spec.narrow()
     crop = spec.size_at_least(64, 64)
     return Case(f"{name}, narrow", name, narrow(name), _sizes(spec), crop, thorough=name in _THOROUGH)
 
 
-TINY = tuple(Case(name, name, sizes=_sizes(PRESETS[name].spec), thorough=name in _THOROUGH) for name in _OWN)
+TINY = tuple(map(small_case, _OWN))
 # One narrow network for every original that differs in more than width and depth.
 NARROW = tuple(map(_narrow_case, _DISTINCT))
 # Published networks as they are, the smallest of each architecture, for the report alone.
 FULL = tuple(
-    Case(name, name, sizes=_sizes(PRESETS[name].spec, _LARGE), crop=(128, 128), batch=2)
+    Case(name, name, {}, _sizes(PRESETS[name].spec, _LARGE), PRESETS[name].spec.size_at_least(128, 128), batch=2)
     for name in sorted(_of_each_architecture(_PUBLISHED, operator.neg))
     if _COUNTS[name] <= _MOST
 )
@@ -148,6 +154,8 @@ def lively_state(spec: Spec, seed: int = 0) -> Arrays:
             value = rng.normal(0, 0.1, shape)
         elif parameter.kind == "prelu":
             value = rng.uniform(0.1, 0.4, shape)
+        elif parameter.kind == "scale":
+            value = rng.normal(0.5, 0.2, shape)
         else:
             continue
         state[parameter.name] = value.astype(np.float32)

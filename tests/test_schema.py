@@ -109,7 +109,7 @@ def test_classes_are_inferred_from_the_classifier() -> None:
 
 def test_no_file_asks_which_family_a_spec_is() -> None:
     """What is known of a family stands in that family."""
-    asks = re.compile(r"spec\.arch (==|not in|in)\b|isinstance\(spec\b")
+    asks = re.compile(r"\.arch (==|!=|not in|in) [\"(\[]|isinstance\(spec\b")
     found = []
     for folder in ("core", "weights_convert", "backends", "parity_tests", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):

@@ -38,15 +38,14 @@ class Labels(Rung):
 
     def collect(self, backend: Asked, case: Case) -> Quantities:
         height, width = case.crop
-        size, odd = (height, width), (height + 9, width + 30)
+        size, odd = (height, width), case.spec().size_at_least(height + 9, width + 30)
         protocol = {"scales": [1.0, 1.5], "flip": True, "window": [height, width], "stride": 0.5}
         fields = {"config": case.config(), "classes": CLASSES}
         x = pictures(2, size)
         _, found = backend.request("predict", {**_inference_state(case), "x": x}, size=size, **fields)
         picture = pictures(1, odd, seed=1)
-        if case.spec().arch not in ("setr", "espnet"):  # these take sides of certain multiples
-            _, wide = backend.request("predict", {**_inference_state(case), "x": picture}, size=odd, **fields)
-            found |= {"odd labels": wide["labels"], "odd logits": wide["logits"]}
+        _, wide = backend.request("predict", {**_inference_state(case), "x": picture}, size=odd, **fields)
+        found |= {"odd labels": wide["labels"], "odd logits": wide["logits"]}
         big = pictures(1, (2 * height, height + width), seed=2)
         whole = (big.shape[2], big.shape[3])
         given = {**_inference_state(case), "x": big}
