@@ -29,14 +29,13 @@ from core.training import step_seed
 
 
 @functools.lru_cache(maxsize=4)
-def _open_dataset(name: str, split: str, options: str) -> Dataset:
-    """The same data set for the same options (JSON): drawn scenes stay in memory."""
-    config = load_config(text=json.dumps({"data": {"dataset": name, "options": json.loads(options)}}))
-    return config.open_dataset(split)
+def _open_dataset(data: str, split: str) -> Dataset:
+    """The same data set for the same settings under `data` (JSON): drawn scenes stay in memory."""
+    return load_config(text=json.dumps({"data": json.loads(data)})).open_dataset(split)
 
 
 def training_set(config: Config) -> Dataset:
-    return _open_dataset(config.data.dataset, config.data.train, json.dumps(to_plain(config.data.options)))
+    return _open_dataset(json.dumps(to_plain(config.data)), config.data.train)
 
 
 def samples(config: Config, start: int) -> TrainingSamples:
