@@ -28,7 +28,7 @@ from core.data.pipeline import TrainingSamples
 from core.errors import CheckpointError, ConfigError, SegParityError, TrainingError
 from core.evaluation.scoring import Evaluation, check_evaluation, evaluate, output_names
 from core.files import naming
-from core.losses import Objective, resolve_terms
+from core.losses import ClassCounts, Objective, count_classes, resolve_terms
 from core.resume import check_length
 from core.schema import to_plain
 from core.tracking import Tracker, check_logging
@@ -132,6 +132,15 @@ def _samples(config: Config, dataset: Dataset, start: int) -> TrainingSamples:
     )
 
 
+def _counts(run: Run) -> ClassCounts | None:
+    """The labels of the training set, where class weights are made of them."""
+    if not run.config.loss.needs_counts():
+        return None
+    print(f"counting the labels of {run.train_set.name}/{run.train_set.split} for loss.class_weights", file=sys.stderr)
+    labels = (run.train_set[i].label for i in range(len(run.train_set)))
+    return count_classes((label for label in labels if label is not None), run.spec.num_classes)
+
+
 def train(run: Run) -> None:
     """From the run's iteration to its last one, validating on the way.
 
@@ -147,7 +156,7 @@ def train(run: Run) -> None:
         if run.iteration == options.iterations:
             return
         samples, schedule = _samples(config, run.train_set, run.iteration), config.learning_rate()
-        costs = resolve_terms(run.spec, config.loss)
+        costs = resolve_terms(run.spec, config.loss, _counts(run))
         batches = learner.load_batches(samples, options.batch_size // options.accumulation, config.data.workers)
         clock = time.perf_counter()
         while run.iteration < options.iterations:

@@ -7,6 +7,7 @@ value is 0 and so is the gradient, never nan. Written for clarity: a training st
 """
 
 from core.losses.boundary import BoundaryCrossEntropy
+from core.losses.class_weights import ClassCounts, class_weights, count_classes
 from core.losses.config import Cost, LossConfig, resolve_outputs, resolve_terms
 from core.losses.cross_entropy import CrossEntropy, MixedSoftmax, NegativeLogLikelihood
 from core.losses.focal import Focal
@@ -20,6 +21,7 @@ __all__ = [
     "OHEM",
     "Bootstrapped",
     "BoundaryCrossEntropy",
+    "ClassCounts",
     "Cost",
     "CrossEntropy",
     "Dice",
@@ -31,6 +33,8 @@ __all__ = [
     "NegativeLogLikelihood",
     "Objective",
     "Term",
+    "class_weights",
+    "count_classes",
     "interpolation_matrix",
     "lovasz_weights",
     "resize_labels",

@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 from core.arch.spec import OutputSpec, Spec
 from core.errors import ConfigError
 from core.losses.boundary import BoundaryCrossEntropy
+from core.losses.class_weights import ClassCounts, ClassWeights, class_weights
 from core.losses.cross_entropy import CrossEntropy, NegativeLogLikelihood
 from core.losses.mining import OHEM
-from core.losses.term import ClassWeights, Denominator, Term, check_class_weights
+from core.losses.term import Denominator, Term, WeightedTerm, check_class_weights
 from core.ranges import Checked, Range, When
 from core.schema import nearest
 
@@ -26,7 +27,8 @@ class LossConfig(Checked):
     Short form: kind: `cross_entropy`, or `ohem` for the main output (threshold, min_kept); every other output has the
     cross-entropy, a boundary the binary one. auxiliary_weight: of every output after the main one that gives classes,
     or a list with one weight per output after the main one; by default the weights of the network's spec.
-    class_weights: of all outputs that give classes. denominator: see core.losses.term.divisor.
+    class_weights: of all outputs that give classes, one
+    per class or a rule (core.losses.class_weights). denominator: see core.losses.term.divisor.
     Long form: terms: a list of core.losses' terms by `kind`, `output` and `weight`, instead of all that.
     """
 
@@ -41,6 +43,11 @@ class LossConfig(Checked):
     def __post_init__(self) -> None:
         check_class_weights(self.class_weights)
 
+    def needs_counts(self) -> bool:
+        """Whether class weights are to be made of the training set's labels."""
+        weights = [self.class_weights, *(getattr(term, "class_weights", None) for term in self.terms)]
+        return any(isinstance(given, str) for given in weights)
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -50,12 +57,17 @@ class Cost:
     term: Term
 
 
-def resolve_terms(spec: Spec, config: LossConfig) -> tuple[Cost, ...]:
-    """What each output of the network costs. Raises ConfigError where the terms and the network do not fit."""
-    return resolve_outputs(spec.outputs(), spec.num_classes, config)
+def resolve_terms(spec: Spec, config: LossConfig, counts: ClassCounts | None = None) -> tuple[Cost, ...]:
+    """What each output of the network costs. Raises ConfigError where the terms and the network do not fit.
+
+    counts: of the training set, where the configuration needs them; without them such weights stay to be made.
+    """
+    return resolve_outputs(spec.outputs(), spec.num_classes, config, counts)
 
 
-def resolve_outputs(outputs: Sequence[OutputSpec], num_classes: int, config: LossConfig) -> tuple[Cost, ...]:
+def resolve_outputs(
+    outputs: Sequence[OutputSpec], num_classes: int, config: LossConfig, counts: ClassCounts | None = None
+) -> tuple[Cost, ...]:
     """The same for outputs, main one first."""
     terms = config.terms or _short_form(outputs, config)
     names = [output.name for output in outputs]
@@ -68,6 +80,8 @@ def resolve_outputs(outputs: Sequence[OutputSpec], num_classes: int, config: Los
             )
         index = names.index(term.output)
         _check_fit(where, term, outputs[index], num_classes)
+        if isinstance(term, WeightedTerm) and isinstance(term.class_weights, str) and counts is not None:
+            term = replace(term, class_weights=class_weights(term.class_weights, counts))
         costs.append(Cost(index, term))
     for index, name in enumerate(names):
         if not any(cost.output == index for cost in costs):
@@ -84,7 +98,7 @@ def _check_fit(where: str, term: Term, output: OutputSpec, num_classes: int) -> 
             f"{output.kind}"
         )
     weights = getattr(term, "class_weights", None)
-    if weights is not None and len(weights) != num_classes:
+    if isinstance(weights, tuple) and len(weights) != num_classes:
         raise ConfigError(f"{where}.class_weights has {len(weights)} values, the network {num_classes} outputs")
 
 
@@ -108,10 +122,8 @@ def _short_weights(outputs: Sequence[OutputSpec], given: float | tuple[float, ..
     if isinstance(given, tuple):
         others = [output.name for output in outputs[1:]]
         if len(given) != len(others):
-            what = f"the network has {len(others)} outputs after the main one ({', '.join(others)})"
-            raise ConfigError(
-                f"loss.auxiliary_weight: {len(given)} weights, {what if others else 'the network has none'}"
-            )
+            what = f"{len(given)} weights for {len(others)} outputs after the main one"
+            raise ConfigError(f"loss.auxiliary_weight: {what} ({', '.join(others) or 'none'})")
         return [outputs[0].weight, *given]
     return [
         output.weight if given is None or i == 0 or output.kind == "boundary" else given

@@ -26,8 +26,8 @@ class CrossEntropy(WeightedTerm):
     smoothing: Annotated[float, Range(0, 1)] = 0.0
 
     def measure(self, target: Labels, parts: int = 1) -> Measure:
-        size = divisor(target, self.denominator, self.class_weights)
-        return Measure(size, size, 1 / parts, self.class_weights)
+        size = divisor(target, self.denominator, self.weights)
+        return Measure(size, size, 1 / parts, self.weights)
 
     def value(self, logits: Array, target: Labels, measure: Measure) -> tuple[float, Array]:
         pixels = prepare(logits, target, measure.class_weights)
@@ -55,8 +55,8 @@ class NegativeLogLikelihood(WeightedTerm):
     denominator: Denominator = "valid"
 
     def measure(self, target: Labels, parts: int = 1) -> Measure:
-        size = divisor(target, self.denominator, self.class_weights)
-        return Measure(size, size, 1 / parts, self.class_weights)
+        size = divisor(target, self.denominator, self.weights)
+        return Measure(size, size, 1 / parts, self.weights)
 
     def value(self, logits: Array, target: Labels, measure: Measure) -> tuple[float, Array]:
         pixels = prepare(logits, target, measure.class_weights)

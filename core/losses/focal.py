@@ -31,8 +31,8 @@ class Focal(WeightedTerm):
             raise ConfigError(f"gamma: {self.gamma} is out of range: 0, or at least 1")
 
     def measure(self, target: Labels, parts: int = 1) -> Measure:
-        size = divisor(target, self.denominator, self.class_weights)
-        return Measure(size, size, 1 / parts, self.class_weights)
+        size = divisor(target, self.denominator, self.weights)
+        return Measure(size, size, 1 / parts, self.weights)
 
     def value(self, logits: Array, target: Labels, measure: Measure) -> tuple[float, Array]:
         pixels = prepare(logits, target, measure.class_weights)

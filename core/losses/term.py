@@ -9,13 +9,13 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from core.errors import ConfigError
+from core.losses.class_weights import ClassWeights
 from core.losses.pixels import IGNORE, Array, Labels
 from core.ranges import Checked, Range
 from core.schema import Tagged
 
 At = Literal["labels", "logits"]
 Denominator = Literal["valid", "labelled", "all"]
-ClassWeights = tuple[Annotated[float, Range(0)], ...]
 
 
 @dataclass(frozen=True)
@@ -73,20 +73,31 @@ class Term(Tagged, Checked):
 
 @dataclass(frozen=True)
 class WeightedTerm(Term):
-    """A term over labelled pixels, each with the weight of its class (1 without class_weights)."""
+    """A term over labelled pixels, each with the weight of its class.
+
+    class_weights: one per class, 1 by default, or the rule by which they are made of the training set's labels
+    (core.losses.class_weights).
+    """
 
     class_weights: ClassWeights | None = None
 
     def __post_init__(self) -> None:
         check_class_weights(self.class_weights)
 
+    @property
+    def weights(self) -> tuple[float, ...] | None:
+        """The class weights. Raises ConfigError where they are still to be made of a training set."""
+        if isinstance(self.class_weights, str):
+            raise ConfigError(f"class_weights: {self.class_weights} needs the labels of a training set")
+        return self.class_weights
+
     def measure(self, target: Labels, parts: int = 1) -> Measure:
-        return Measure(share=1 / parts, class_weights=self.class_weights)
+        return Measure(share=1 / parts, class_weights=self.weights)
 
 
-def check_class_weights(weights: Sequence[float] | None) -> None:
+def check_class_weights(weights: ClassWeights | None) -> None:
     """Raises ConfigError unless one is not 0."""
-    if weights is not None and not any(weights):
+    if isinstance(weights, tuple) and not any(weights):
         raise ConfigError("class_weights: at least one must be above 0")
 
 
