@@ -52,18 +52,26 @@ def test_every_pair_of_formats(one: str, other: str, tmp_path: Path) -> None:
     assert checksum(import_weights(tmp_path / f"b.{other}").state) == checksum(state)
 
 
-def test_each_framework_gets_its_own_names_and_layouts(tmp_path: Path) -> None:
+# backend -> extension, last name of a running variance, last name of a norm's scale, whether linear weights are swapped
+NATIVE = {
+    "torch": ("pth", "running_var", "weight", False),
+    "paddle": ("pdparams", "_variance", "weight", True),
+    "mxnet": ("params", "running_var", "gamma", False),
+}
+
+
+@pytest.mark.parametrize("backend", [name for name in NATIVE if name in backend_names()])
+def test_each_framework_gets_its_own_names_and_layouts(backend: str, tmp_path: Path) -> None:
     spec = build("setr_pup_tiny", 4)
     state = initial_state(spec.parameters(), 1)
-    for extension in ("pdparams", "params", "pth"):
-        write_native(tmp_path / f"w.{extension}", spec, state, {})
-    paddle, gluon, torch = (read(tmp_path / f"w.{extension}") for extension in ("pdparams", "params", "pth"))
+    extension, variance, scale, swapped = NATIVE[backend]
+    write_native(tmp_path / f"w.{extension}", spec, state, {})
+    native = read(tmp_path / f"w.{extension}")
     qkv, norm = "backbone.blocks.0.attn.qkv.weight", "head.convs.0.bn"
-    np.testing.assert_array_equal(paddle[qkv], state[qkv].T)
-    np.testing.assert_array_equal(gluon[qkv], state[qkv])
-    np.testing.assert_array_equal(paddle[f"{norm}._variance"], state[f"{norm}.running_var"])
-    np.testing.assert_array_equal(gluon[f"{norm}.gamma"], state[f"{norm}.weight"])
-    assert list(torch) == list(state)
+    np.testing.assert_array_equal(native[qkv], state[qkv].T if swapped else state[qkv])
+    np.testing.assert_array_equal(native[f"{norm}.{variance}"], state[f"{norm}.running_var"])
+    np.testing.assert_array_equal(native[f"{norm}.{scale}"], state[f"{norm}.weight"])
+    assert (list(native) == list(state)) == (backend == "torch")
 
 
 def test_prelu_slopes_have_a_name_of_their_own_in_each_framework() -> None:

@@ -73,7 +73,7 @@ def foreign(path: Path, names: list[tuple[int, str]]) -> list[str]:
     for line, name in names:
         parts = name.split(".")
         of = parts[1] if parts[0] == "backends" and len(parts) > 1 and parts[1] in FRAMEWORKS else modules.get(parts[0])
-        if of is not None and of != owner(path):
+        if of in ("", *FRAMEWORKS) and of != owner(path):
             found.append(f"{path}:{line}: {name}")
     return found
 
