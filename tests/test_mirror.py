@@ -7,7 +7,7 @@ Read from the text, so that no framework is needed. What natives write different
   there may depend on sizes known only at run time, so that a `size` becomes an array `like` which to resize.
 - Names with the backend's own name in them (`TorchSamples`, `PaddleSamples`) are the same name.
 - `forward` may be inherited or stand in `__call__`, and what begins with an underscore is each framework's own.
-- In layers, state and optimizer (NATIVE) a backend may have more, where the others' frameworks bring it themselves.
+- In layers, losses, state and optimizer (NATIVE) a backend may have more, where the others' frameworks bring it themselves.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from core.description import FOLDER, backend_names
 
 Signature = tuple[tuple[str, str], ...]  # (parameter, default as written)
 BACKENDS = backend_names()
-NATIVE = ("layers", "state.py", "optim.py")
+NATIVE = ("layers", "losses", "state.py", "optim.py")
 RENAMED = {"like": "size"}
 MODULES = sorted({path.relative_to(FOLDER / name) for name in BACKENDS for path in (FOLDER / name).rglob("*.py")})
 
