@@ -3,8 +3,8 @@
 Files recorded in float64 are met in float64 to FLOAT64. In float32 two computations of one network differ by rounding,
 and how far that is amplified is a property of the network, the input and the mode: each file's notes say it of the
 original (another order of summation, float32 for float64), output by output. Where they say nothing, or too little for
-what was found, it is twice our own network's float32 against its own float64 on that very input: twice, since the recording
-rounds as well as we do. FACTOR times the larger is asked for.
+what was found, it is twice our own network's float32 against its own float64 on that very input: twice, since the
+recording rounds as well as we do. FACTOR times the larger is asked for.
 """
 
 from __future__ import annotations
