@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from core import safetensors
-from core.errors import CheckpointError, WeightsError
+from core.errors import CheckpointError, OutputError, WeightsError
 from core.files import PARTIAL, atomic_output, naming, write_text
 from core.lock import locked
 
@@ -117,9 +117,12 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(prefix=STAGED, dir=self.path) as folder:
                 new = RunDirectory(folder)
-                save_checkpoint(new.last, checkpoint)
-                new.add_environment(environment)
-                write_text(new.config, config)
+                try:
+                    save_checkpoint(new.last, checkpoint)
+                    new.add_environment(environment)
+                    write_text(new.config, config)
+                except OutputError as error:
+                    raise OutputError(str(error).replace(folder, str(self.path))) from error
                 # The configuration goes first and comes last: where it stands, all of one run stands.
                 for stale in (self.config, self.best, self.metrics):
                     stale.unlink(missing_ok=True)

@@ -145,11 +145,11 @@ def _tiles(out: Path, dataset: Dataset, results: list[RunResult]) -> list[list[T
         assert sample.label is not None
         pictures = {"picture": sample.image, "ground truth": overlay(sample.image, sample.label, dataset.palette, 0.9)}
         for result in results:
-            labels = cv2.imread(str(result.predictions / f"{Path(name).stem}.png"), cv2.IMREAD_UNCHANGED)
+            labels = cv2.imread(str(result.predictions / f"{name}.png"), cv2.IMREAD_UNCHANGED)
             pictures[result.title] = colorize(labels, dataset.palette)
         tiles = []
         for title, picture in pictures.items():
-            path = folder / f"{Path(name).stem}_{title.replace(', ', '_').replace(' ', '_')}.png"
+            path = folder / f"{name}_{title.replace(', ', '_').replace(' ', '_')}.png"
             write_png(str(path), np.ascontiguousarray(picture))
             tiles.append(Tile(title, path.read_bytes()))
         shown.append(tiles)

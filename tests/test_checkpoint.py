@@ -99,7 +99,7 @@ def test_a_replacement_that_fails_leaves_the_run(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("core.safetensors.write", full)
-    with pytest.raises(OutputError, match=r"last\.safetensors: cannot be written .*No space left"):
+    with pytest.raises(OutputError, match=r"run/last\.safetensors: cannot be written .*No space left"):
         directory.create("seed: 1\n", {}, Checkpoint({}), overwrite=True)
     assert {path.name: path.read_bytes() for path in directory.path.iterdir()} == before
 
