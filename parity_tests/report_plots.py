@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import combinations, cycle
 from typing import Any
 
 import matplotlib
@@ -13,8 +14,19 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from core.description import backend_names
+
 # Okabe and Ito's colours, which the colour-blind can tell apart; line styles say the same.
-PAIRS = {"torch – paddle": ("#0072b2", "-"), "torch – mxnet": ("#d55e00", "--"), "paddle – mxnet": ("#009e73", ":")}
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_STYLES = tuple(zip(_COLOURS, cycle(("-", "--", ":"))))
+    ("#0072b2", "-"),
+    ("#d55e00", "--"),
+    ("#009e73", ":"),
+    ("#cc79a7", "-."),
+    ("#e69f00", "-"),
+    ("#56b4e9", "--"),
+)
+PAIRS = dict(zip((f"{a} – {b}" for a, b in combinations(backend_names(), 2)), cycle(_STYLES)))
 LEAST = 1e-17
 SINGLE_LEAST = 3e-8
 
@@ -90,7 +102,7 @@ def profile_plot(profiles: dict[str, dict[str, list[Any]]]) -> str:
 
 
 # Runs of the demonstration, in the same colours; the twin is a broad grey line that others can lie upon.
-RUNS = {"torch": ("#0072b2", "-"), "paddle": ("#d55e00", "--"), "mxnet": ("#009e73", ":")}
+RUNS = dict(zip(backend_names(), cycle(_STYLES)))
 TWIN_STYLE = ("#adb5bd", "-")
 
 
