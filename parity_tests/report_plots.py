@@ -19,13 +19,6 @@ from core.description import backend_names
 # Okabe and Ito's colours, which the colour-blind can tell apart; line styles say the same.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _STYLES = tuple(zip(_COLOURS, cycle(("-", "--", ":"))))
-    ("#0072b2", "-"),
-    ("#d55e00", "--"),
-    ("#009e73", ":"),
-    ("#cc79a7", "-."),
-    ("#e69f00", "-"),
-    ("#56b4e9", "--"),
-)
 PAIRS = dict(zip((f"{a} – {b}" for a, b in combinations(backend_names(), 2)), cycle(_STYLES)))
 LEAST = 1e-17
 SINGLE_LEAST = 3e-8
