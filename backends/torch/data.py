@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
 
 import cv2
@@ -50,7 +52,13 @@ def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Ite
         pin_memory=False,
         drop_last=False,
     )
-    for batch in from_loader(loader):
+    handler = signal.getsignal(signal.SIGCHLD)
+    batches = iter(loader)
+    if workers and threading.current_thread() is threading.main_thread():
+        # With the handler that the loader has just set, a worker's death is an exception wherever the program happens
+        # to be; without it the loader notices by itself, within five seconds, where a batch is asked for.
+        signal.signal(signal.SIGCHLD, handler or signal.SIG_DFL)
+    for batch in from_loader(batches):
         if isinstance(batch, Exception):
             raise batch
         yield batch[0].numpy(), batch[1].numpy()
