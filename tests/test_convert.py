@@ -176,7 +176,7 @@ def test_inspect_shows_every_tensor_and_a_guess(tmp_path: Path, capsys: pytest.C
     assert main(["inspect", str(tmp_path / "w.pdparams")]) == 0
     text = capsys.readouterr().out
     assert report["sha256"] in text
-    assert "encoder.level1.bn._mean" in text
+    assert all(name in text for name in read(tmp_path / "w.pdparams"))
     assert "preset espnet_tiny, 6 classes" in text
     assert main(["inspect", str(tmp_path / "w.pdparams"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == report
