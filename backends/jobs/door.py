@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backends.jobs.cli import run
 from core.backend import Backend
-from core.description import descriptions
 
 
 def load_backend(name: str) -> Backend:
@@ -25,11 +23,6 @@ def door(file: str) -> Callable[..., int]:
     name, job = Path(file).parent.name, Path(file).stem
 
     def main(arguments: Sequence[str] | None = None) -> int:
-        description = descriptions()[name]
-        if not description.installed:
-            command = f"make setup BACKENDS={name}, or pip install -e '.[{name}]'"
-            print(f"error: {description.title} is not installed: {command}", file=sys.stderr)
-            return 2
         module = importlib.import_module(f"backends.jobs.{job}")
         options = module.parser(name).parse_args(arguments)
         return run(lambda: module.job(options, load_backend(name)))

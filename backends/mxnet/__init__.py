@@ -8,7 +8,6 @@ from __future__ import annotations
 import signal
 import threading
 import warnings
-from importlib.util import find_spec
 
 import numpy as np
 
@@ -22,8 +21,7 @@ if "bool" not in vars(np):
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # distutils, which Python 3.12 removed
-    if find_spec("mxnet") is not None:  # the jobs say what is missing in a sentence of their own
-        import mxnet  # noqa: F401
+    import mxnet  # noqa: F401
 
 # MXNet's own handler makes exit status 255 of a segmentation fault; the signal says more to whoever waits for it.
 if threading.current_thread() is threading.main_thread():

@@ -12,7 +12,6 @@ import io
 import os
 import sys
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 
 from core.description import require_framework
@@ -52,5 +51,4 @@ def _import_quietly() -> None:
 
 require_framework(__name__)
 _prepare_environment()
-if find_spec("paddle") is not None:  # the jobs say what is missing in a sentence of their own
-    _import_quietly()
+_import_quietly()
