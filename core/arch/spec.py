@@ -186,8 +186,9 @@ class EncoderDecoderSpec(Spec):
         return self.backbone.multiple
 
     def smallest_normalised(self, height: int, width: int) -> tuple[int, int] | None:
-        stage = self.backbone.deepest
-        return self.backbone.map_size(height, stage), self.backbone.map_size(width, stage)
+        sizes = [[self.backbone.map_size(side, stage) for side in (height, width)] for stage in self.backbone.stages()]
+        rows, columns = min(sizes, key=lambda size: size[0] * size[1])
+        return rows, columns
 
     def infer(self, shapes: Shapes) -> dict[str, Any]:
         found = super().infer(shapes)

@@ -17,6 +17,7 @@ import pytest
 from core.arch import build
 from core.config import Config
 from core.initialize import initial_state
+from core.losses import Objective, resolve_terms
 from tests.backends.test_models import TINY, picture
 
 # Above 64: where a map has one place, torch.export takes its size for a constant.
@@ -171,13 +172,14 @@ def test_a_graph_learns_as_the_network_does(
         learner = module("learner").Learner(spec, Config(), "cpu")
         learner.set_state(initial_state(spec.parameters(), 0))
         learners.append(learner)
+    costs = resolve_terms(spec, Config().loss)
     reference, learner = learners
     eager(backend, reference.model)
     learner.model = graph(learner.model, tmp_path)
     for height, width in (spec.size_at_least(*size) for size in SIZES):
         images = picture(2, 3, height, width)
         labels = np.random.default_rng(2).integers(0, 5, (2, height, width))
-        losses = [each.backward([(images, labels)], float(labels.size), seed=0) for each in (learner, reference)]
+        losses = [each.backward([images], Objective(costs, [labels], spec.align_corners), seed=0) for each in (learner, reference)]
         np.testing.assert_allclose(*losses, rtol=1e-5)
         found, expected = (module("parity").gradients(each) for each in (learner, reference))
         largest = max(np.abs(gradient).max() for gradient in expected.values())

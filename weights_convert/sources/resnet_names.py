@@ -7,16 +7,19 @@ from weights_convert.sources.rules import Rule, module
 _BLOCK = r"layer(?P<stage>\d)\.(?P<block>\d+)"
 
 
-def residual_stages(prefix: str = "") -> tuple[Rule, ...]:
-    """`layer1` … `layer4` of torchvision's naming, behind `prefix` (a pattern)."""
-    block = prefix + _BLOCK
-    target = "backbone.layer{stage}.{block}"
+def residual(block: str, target: str) -> tuple[Rule, ...]:
+    """torchvision's naming of a residual block; `block` is a pattern."""
     return (
         module(block + r"\.conv(?P<i>[123])", target + ".conv{i}"),
         module(block + r"\.bn(?P<i>[123])", target + ".bn{i}"),
         module(block + r"\.downsample\.0", target + ".downsample.conv"),
         module(block + r"\.downsample\.1", target + ".downsample.bn"),
     )
+
+
+def residual_stages(prefix: str = "") -> tuple[Rule, ...]:
+    """`layer1` … `layer4` of torchvision's naming, behind `prefix` (a pattern)."""
+    return residual(prefix + _BLOCK, "backbone.layer{stage}.{block}")
 
 
 def nested_deep_stem(prefix: str = r"conv1\.", last_norm: str = "bn1") -> tuple[Rule, ...]:

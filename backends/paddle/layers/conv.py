@@ -7,11 +7,14 @@ from paddle import Tensor, nn
 from backends.paddle.layers.activation import activation
 from backends.paddle.layers.norm import BatchNorm
 from core.arch.inventory import Kernel
-from core.arch.parts import NormSpec, same_padding
+from core.arch.parts import NormSpec, Padding, halving_kernel, same_padding
 
 
 class ConvNormAct(nn.Layer):
-    """Convolution - batch norm - activation. Padding keeps the size at stride 1 unless given."""
+    """Convolution - batch norm - activation. Padding keeps the size at stride 1 unless given.
+
+    padding `same` (core.arch.parts.Padding) is for stride 2 and a square kernel; at stride 1 it is the usual one.
+    """
 
     def __init__(
         self,
@@ -21,15 +24,16 @@ class ConvNormAct(nn.Layer):
         norm: NormSpec,
         *,
         stride: int = 1,
-        padding: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] | Padding = "symmetric",
         dilation: int = 1,
         groups: int = 1,
         bias: bool = False,
         act: str = "relu",
     ) -> None:
         super().__init__()
-        if padding is None:
-            padding = same_padding(kernel, dilation)
+        if isinstance(padding, str):  # Paddle's own `SAME` would forget a dilation
+            halves = padding == "same" and halving_kernel(kernel, stride, dilation)
+            padding = "SAME" if halves else same_padding(kernel, dilation)
         self.conv = nn.Conv2D(
             channels, width, kernel, stride, padding, dilation, groups, bias_attr=None if bias else False
         )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backends.torch.layers.activation import activation
 from backends.torch.layers.norm import BatchNorm
 from core.arch.inventory import Kernel
-from core.arch.parts import NormSpec, same_padding
+from core.arch.parts import NormSpec, Padding, halving_kernel, halving_padding, same_padding
 
 
 class ConvNormAct(nn.Module):
-    """Convolution - batch norm - activation. Padding keeps the size at stride 1 unless given."""
+    """Convolution - batch norm - activation. Padding keeps the size at stride 1 unless given.
+
+    padding `same` (core.arch.parts.Padding) is for stride 2 and a square kernel; at stride 1 it is the usual one.
+    """
 
     def __init__(
         self,
@@ -21,21 +25,30 @@ class ConvNormAct(nn.Module):
         norm: NormSpec,
         *,
         stride: int = 1,
-        padding: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] | Padding = "symmetric",
         dilation: int = 1,
         groups: int = 1,
         bias: bool = False,
         act: str = "relu",
     ) -> None:
         super().__init__()
-        if padding is None:
-            padding = same_padding(kernel, dilation)
+        self.halves = halving_kernel(kernel, stride, dilation) if padding == "same" else 0
+        if isinstance(padding, str):
+            padding = 0 if self.halves else same_padding(kernel, dilation)
         self.conv = nn.Conv2d(channels, width, kernel, stride, padding, dilation, groups, bias)
         self.bn = BatchNorm(width, norm)
         self.act = activation(act, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.halves:
+            x = _pad_for_halving(x, self.halves)
         return self.act(self.bn(self.conv(x)))
+
+
+def _pad_for_halving(x: Tensor, kernel: int) -> Tensor:
+    """[N, C, h, w] with the zeros that `same` padding gives a convolution of stride 2."""
+    rows, columns = (halving_padding(kernel, side) for side in x.shape[2:])
+    return F.pad(x, (*columns, *rows))
 
 
 class NormAct(nn.Module):

@@ -122,9 +122,10 @@ class ResNetSpec(BackboneSpec):
             for stage, blocks in enumerate(self.blocks(), start=1):
                 for i, block in enumerate(blocks):
                     with out.scope(f"layer{stage}.{i}"):
-                        self._block(out, block)
+                        self.block_inventory(out, block)
 
-    def _block(self, out: Inventory, block: BlockSpec) -> None:
+    def block_inventory(self, out: Inventory, block: BlockSpec) -> None:
+        """Adds the parameters of one block."""
         if self.bottleneck:
             shapes = [(block.channels, block.width, 1), (block.width, block.width, 3), (block.width, block.out, 1)]
         else:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from core.arch.backbones.base import BackboneSpec
+from core.arch.backbones.hrnet import HRNetSpec
+from core.arch.backbones.mobilenet_v2 import MobileNetV2Spec
 from core.arch.backbones.resnet import ResNetSpec, resnet_7x7, resnet_tiny
 from core.arch.golden import golden_files
 from core.arch.inventory import Inventory
-from core.arch.parts import DropoutSpec, FCNHeadSpec
+from core.arch.parts import NO_DROPOUT, DropoutSpec, FCNHeadSpec
 from core.arch.spec import EncoderDecoderSpec, Preset, narrow_heads
 
 PAPER = "Fully Convolutional Networks for Semantic Segmentation, arXiv:1411.4038"
@@ -19,7 +21,7 @@ DROPOUT = DropoutSpec(p=0.1)
 
 @dataclass(frozen=True)
 class FCNSpec(EncoderDecoderSpec):
-    """Backbone - FCN head on its deepest map; auxiliary heads tap stages of the backbone."""
+    """Backbone - FCN head on its last stage; auxiliary heads tap stages of the backbone."""
 
     arch: ClassVar[str] = "fcn"
 
@@ -50,13 +52,41 @@ def _semsegpaddle(depth: int) -> FCNSpec:
     return _heads(resnet_7x7(depth), 512, align_corners=True, dropout=DropoutSpec(p=0.1, scale="inference"))
 
 
+def _mobilenet_v2() -> FCNSpec:
+    return FCNSpec(
+        backbone=MobileNetV2Spec(),
+        head=FCNHeadSpec(width=256, dropout=DROPOUT),
+        auxiliary=(FCNHeadSpec(tap="layer3", width=96, dropout=DROPOUT),),
+    )
+
+
+def _hrnet(backbone: HRNetSpec, *, bias: bool) -> FCNSpec:
+    """A 1x1 convolution that keeps the channels of the joined branches, and no auxiliary head."""
+    width = backbone.channels("joined")
+    return FCNSpec(
+        align_corners=False,
+        backbone=backbone,
+        head=FCNHeadSpec(width=width, kernel=1, bias=bias, dropout=NO_DROPOUT),
+        auxiliary=(),
+    )
+
+
 def _tiny() -> FCNSpec:
     return FCNSpec(backbone=resnet_tiny(), head=FCNHeadSpec(width=16), auxiliary=(FCNHeadSpec(tap="layer3", width=16),))
 
 
+def _mobilenet_v2_tiny() -> FCNSpec:
+    """As TensorFlow's DeepLab has it: output stride 16, `same` padding."""
+    backbone = MobileNetV2Spec(output_stride=16, padding="same").narrow()
+    return FCNSpec(backbone=backbone, head=FCNHeadSpec(width=16), auxiliary=(FCNHeadSpec(tap="layer3", width=16),))
+
+
+TESTS = "of this project: for tests and demonstrations"
 MXNETSEG = "MXNetSeg, FCNResNet(backbone='resnet{}', aux=True, dilate={})"
 GLUONCV = "GluonCV, FCN(backbone='resnet{}', aux=True)"
 TORCHVISION = "torchvision.models.segmentation.fcn_resnet{}(aux_loss=True)"
+MMSEG = "mmseg 0.19, configs/_base_/models/fcn_hr18.py at width {}"
+PADDLESEG = "PaddleSeg, FCN(backbone=HRNet_W{})"
 
 PRESETS = [
     Preset(
@@ -131,5 +161,35 @@ PRESETS = [
         54.31,
         golden=golden_files("SemSegPaddle/fcn_resnet101"),
     ),
-    Preset("fcn_tiny", _tiny(), PAPER, "of this project: for tests and demonstrations"),
+    Preset(
+        "fcn_mobilenet_v2_mxnetseg",
+        _mobilenet_v2(),
+        PAPER,
+        "MXNetSeg, FCNMobileNet(backbone='mobilenet_v2_1_0', aux=True)",
+        2.639,
+        golden=golden_files("MXNetSeg/FCNMobileNet"),
+    ),
+    Preset(
+        "fcn_hrnet_w18_mmseg",
+        _hrnet(HRNetSpec(width=18), bias=False),
+        PAPER,
+        MMSEG.format(18),
+        9.641,
+        golden=golden_files("mmseg/fcn_hr18"),
+    ),
+    Preset("fcn_hrnet_w48_mmseg", _hrnet(HRNetSpec(width=48), bias=False), PAPER, MMSEG.format(48)),
+    Preset(
+        "fcn_hrnet_w18_paddleseg",
+        _hrnet(HRNetSpec(width=18, padding="same"), bias=True),
+        PAPER,
+        PADDLESEG.format(18),
+        9.64,
+        golden=golden_files("PaddleSeg/fcn_hrnet_w18"),
+    ),
+    Preset(
+        "fcn_hrnet_w48_paddleseg", _hrnet(HRNetSpec(width=48, padding="same"), bias=True), PAPER, PADDLESEG.format(48)
+    ),
+    Preset("fcn_tiny", _tiny(), PAPER, TESTS),
+    Preset("fcn_mobilenet_v2_tiny", _mobilenet_v2_tiny(), PAPER, TESTS),
+    Preset("fcn_hrnet_tiny", _hrnet(HRNetSpec(padding="same").narrow(), bias=False), PAPER, TESTS),
 ]

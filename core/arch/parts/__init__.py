@@ -3,7 +3,7 @@
 from core.arch.activations import ACTIVATIONS, Activation, check_activation
 from core.arch.parts.heads import FCNHeadSpec
 from core.arch.parts.norms import NO_DROPOUT, DropoutSpec, GroupNormSpec, NormSpec
-from core.arch.parts.padding import same_padding
+from core.arch.parts.padding import Padding, halving_kernel, halving_padding, same_padding
 from core.arch.parts.pyramid import PyramidSpec
 
 __all__ = [
@@ -14,7 +14,10 @@ __all__ = [
     "FCNHeadSpec",
     "GroupNormSpec",
     "NormSpec",
+    "Padding",
     "PyramidSpec",
     "check_activation",
+    "halving_kernel",
+    "halving_padding",
     "same_padding",
 ]

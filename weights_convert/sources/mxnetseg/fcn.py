@@ -1,8 +1,8 @@
-"""FCN on GluonCV's ResNets, at either output stride."""
+"""FCN on GluonCV's ResNets, at either output stride, and on its MobileNetV2."""
 
 from __future__ import annotations
 
-from weights_convert.sources.mxnetseg.backbones import IMAGENET_CLASSIFIER, RESNET_V1B, RESNET_V1S
+from weights_convert.sources.mxnetseg.backbones import IMAGENET_CLASSIFIER, MOBILENET_V2, RESNET_V1B, RESNET_V1S
 from weights_convert.sources.rules import MXNET_LEAVES, RuleLayout, module
 
 _HEADS = (
@@ -28,4 +28,11 @@ FCN_V1S = RuleLayout(
     leaves=MXNET_LEAVES,
 )
 
-LAYOUTS = (FCN_V1B, FCN_V1S)
+FCN_MOBILENET = RuleLayout(
+    name="FCN on GluonCV's mobilenet_v2",
+    presets=("fcn_mobilenet_v2_mxnetseg",),
+    rules=(*MOBILENET_V2, *_HEADS),
+    leaves=MXNET_LEAVES,
+)
+
+LAYOUTS = (FCN_V1B, FCN_V1S, FCN_MOBILENET)
