@@ -179,7 +179,10 @@ def test_a_graph_learns_as_the_network_does(
     for height, width in (spec.size_at_least(*size) for size in SIZES):
         images = picture(2, 3, height, width)
         labels = np.random.default_rng(2).integers(0, 5, (2, height, width))
-        losses = [each.backward([images], Objective(costs, [labels], spec.align_corners), seed=0) for each in (learner, reference)]
+        losses = [
+            each.backward([images], Objective(costs, [labels], spec.align_corners), seed=0)
+            for each in (learner, reference)
+        ]
         np.testing.assert_allclose(*losses, rtol=1e-5)
         found, expected = (module("parity").gradients(each) for each in (learner, reference))
         largest = max(np.abs(gradient).max() for gradient in expected.values())
