@@ -75,10 +75,10 @@ def test_any_permitted_size(name: str, train: bool, module: Module) -> None:
     results = []
     for height, width in (spec.size_at_least(*size) for size in SIZES):
         outputs = module("parity").forward(model, picture(2, 3, height, width), train)
-        assert len(outputs) == 1 + len(spec.auxiliary)
-        for logits in outputs:
-            assert logits.shape[:2] == (2, spec.num_classes)
-            assert np.isfinite(logits).all()
+        assert len(outputs) == len(spec.outputs())
+        for values, output in zip(outputs, spec.outputs()):
+            assert values.shape[:2] == (2, 1 if output.kind == "boundary" else spec.num_classes)
+            assert np.isfinite(values).all()
         results.append(outputs)
     for first, again in zip(results[0], results[2]):  # the same size again: the same numbers
         assert np.allclose(first, again, rtol=1e-5, atol=1e-6)
