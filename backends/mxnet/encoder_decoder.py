@@ -22,11 +22,14 @@ class EncoderDecoder(Network):
         self.auxiliary = AuxiliaryHeads(spec)
 
     def decode(self, F: ModuleType, features: dict[str, Tensor]) -> Tensor | tuple[Tensor, ...]:
-        """{stage: map} -> logits, or several; may add maps that auxiliary heads tap to `features`."""
+        """{stage: map} -> logits, or several; may add maps that auxiliary heads tap to `features`.
+
+        `features["picture"]` is the network's input.
+        """
         raise NotImplementedError
 
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, ...]:
-        features = self.backbone(x)
+        features = {"picture": x, **self.backbone(x)}
         logits = self.decode(F, features)
         outputs = logits if isinstance(logits, tuple) else (logits,)
         return (*outputs, *self.auxiliary(features))

@@ -26,7 +26,7 @@ class FCNHead(HybridBlock):
         else:
             self.block = Identity()
         self.dropout = dropout(spec.dropout)
-        self.classifier = nn.Conv2D(num_classes, 1, use_bias=True, in_channels=spec.width or channels)
+        self.classifier = nn.Conv2D(num_classes, 1, use_bias=spec.classifier_bias, in_channels=spec.width or channels)
 
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
         x = enlarge(F, self.block(x), self.upsample, self.align_corners)

@@ -24,7 +24,8 @@ class FCNHead(nn.Layer):
         else:
             self.block = nn.Identity()
         self.dropout = dropout(spec.dropout)
-        self.classifier = nn.Conv2D(spec.width or channels, num_classes, 1)
+        bias = None if spec.classifier_bias else False
+        self.classifier = nn.Conv2D(spec.width or channels, num_classes, 1, bias_attr=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = enlarge(self.block(x), self.upsample, self.align_corners)

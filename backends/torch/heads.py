@@ -24,7 +24,7 @@ class FCNHead(nn.Module):
         else:
             self.block = nn.Identity()
         self.dropout = dropout(spec.dropout)
-        self.classifier = nn.Conv2d(spec.width or channels, num_classes, 1, bias=True)
+        self.classifier = nn.Conv2d(spec.width or channels, num_classes, 1, bias=spec.classifier_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = enlarge(self.block(x), self.upsample, self.align_corners)

@@ -174,6 +174,22 @@ class Inventory:
             self.batch_norm("bn", width)
             self.activation("act", act, width)
 
+    def conv_act(
+        self,
+        name: str,
+        channels: int,
+        width: int,
+        kernel: Kernel,
+        *,
+        groups: int = 1,
+        bias: bool = False,
+        act: str = "relu",
+    ) -> None:
+        """The block `conv`, `act`."""
+        with self.scope(name):
+            self.conv("conv", channels, width, kernel, groups=groups, bias=bias)
+            self.activation("act", act, width)
+
     def norm_act(self, name: str, width: int, *, act: str = "relu") -> None:
         """The block `bn`, `act`."""
         with self.scope(name):

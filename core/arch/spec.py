@@ -67,7 +67,8 @@ class Spec:
 
     def outputs(self) -> tuple[OutputSpec, ...]:
         """What the network returns in training, in this order, the one that is evaluated first."""
-        return (OutputSpec("main"), *(OutputSpec(f"auxiliary.{i}", weight=0.4) for i in range(len(self.auxiliary))))
+        heads = (OutputSpec(f"auxiliary.{i}", weight=head.loss_weight) for i, head in enumerate(self.auxiliary))
+        return (OutputSpec("main"), *heads)
 
     @property
     def head_norm(self) -> NormSpec:

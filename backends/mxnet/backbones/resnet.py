@@ -9,17 +9,19 @@ from mxnet.gluon import HybridBlock, nn
 from mxnet.gluon.contrib.nn import Identity
 
 from backends.mxnet.layers import Backbone, BatchNorm, ConvNormAct, Tensor
+from core.arch.backbones.base import BackboneSpec
 from core.arch.backbones.resnet import BlockSpec, ResNetSpec
+from core.arch.parts import NormSpec
 
 
 class Downsample(HybridBlock):
     """The projecting shortcut: (2x2 average pooling) - 1x1 convolution - batch norm."""
 
-    def __init__(self, block: BlockSpec, spec: ResNetSpec) -> None:
+    def __init__(self, block: BlockSpec, norm: NormSpec) -> None:
         super().__init__()
-        self.pools = spec.average_downsample and block.stride > 1
+        self.pools = block.pools
         self.conv = _conv1x1(block.channels, block.out, 1 if self.pools else block.stride)
-        self.bn = BatchNorm(block.out, spec.norm)
+        self.bn = BatchNorm(block.out, norm)
 
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
         if self.pools:
@@ -43,15 +45,15 @@ def _conv3x3(channels: int, width: int, stride: int, dilation: int) -> nn.Conv2D
 
 
 class BasicBlock(HybridBlock):
-    """Two 3x3 convolutions (ResNet-18, -34)."""
+    """Two 3x3 convolutions (ResNet-18, -34; DF networks)."""
 
-    def __init__(self, block: BlockSpec, spec: ResNetSpec) -> None:
+    def __init__(self, block: BlockSpec, spec: BackboneSpec) -> None:
         super().__init__()
         self.conv1 = _conv3x3(block.channels, block.width, block.stride, block.dilation)
         self.bn1 = BatchNorm(block.width, spec.norm)
         self.conv2 = _conv3x3(block.width, block.out, 1, block.dilation2)
         self.bn2 = BatchNorm(block.out, spec.norm)
-        self.downsample = Downsample(block, spec) if block.projects else Identity()
+        self.downsample = Downsample(block, spec.norm) if block.projects else Identity()
 
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))
@@ -70,7 +72,7 @@ class Bottleneck(HybridBlock):
         self.bn2 = BatchNorm(block.width, spec.norm)
         self.conv3 = _conv1x1(block.width, block.out, 1)
         self.bn3 = BatchNorm(block.out, spec.norm)
-        self.downsample = Downsample(block, spec) if block.projects else Identity()
+        self.downsample = Downsample(block, spec.norm) if block.projects else Identity()
 
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))
@@ -91,11 +93,15 @@ class ResNet(Backbone):
             stage.add(*[block_type(block, spec) for block in blocks])
             setattr(self, name, stage)
 
-    def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, ...]:
+    def start(self, F: ModuleType, x: Tensor) -> Tensor:
+        """Stem and pooling: what layer1 takes, at 1/4."""
         x = self.stem(x)  # 1/2
-        x = F.Pooling(
+        return F.Pooling(
             x, pool_type="max", kernel=(3, 3), stride=(2, 2), pad=(1, 1), pooling_convention=self.convention
-        )  # 1/4
+        )
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, ...]:
+        x = self.start(F, x)
         features = []
         for stage in self.stages:
             x = getattr(self, stage)(x)

@@ -7,18 +7,21 @@ them. `F` is `mxnet.ndarray` or `mxnet.symbol`.
 
 from backends.mxnet.layers.activation import GELU, PReLU, activation
 from backends.mxnet.layers.concat import concat, plain
-from backends.mxnet.layers.conv import ConvNorm1d, ConvNormAct, NormAct
+from backends.mxnet.layers.conv import ConvAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
 from backends.mxnet.layers.dropout import ScaledInInference, dropout
+from backends.mxnet.layers.gate import ChannelGate
 from backends.mxnet.layers.network import Backbone, Network, Tensor
 from backends.mxnet.layers.norm import BatchNorm, GroupNorm
 from backends.mxnet.layers.pooling import adaptive_pool, global_pool, strided_pool
 from backends.mxnet.layers.pyramid import PyramidPooling
-from backends.mxnet.layers.resize import enlarge, interpolation_matrix, multiply_sides, resize
+from backends.mxnet.layers.resize import enlarge, halve, interpolation_matrix, multiply_sides, resize, resize_nearest
 
 __all__ = [
     "GELU",
     "Backbone",
     "BatchNorm",
+    "ChannelGate",
+    "ConvAct",
     "ConvNorm1d",
     "ConvNormAct",
     "GroupNorm",
@@ -27,6 +30,7 @@ __all__ = [
     "PReLU",
     "PyramidPooling",
     "ScaledInInference",
+    "SeparableConv",
     "Tensor",
     "activation",
     "adaptive_pool",
@@ -34,9 +38,11 @@ __all__ = [
     "dropout",
     "enlarge",
     "global_pool",
+    "halve",
     "interpolation_matrix",
     "multiply_sides",
     "plain",
     "resize",
+    "resize_nearest",
     "strided_pool",
 ]

@@ -68,6 +68,32 @@ def _pad(F: ModuleType, x: Tensor, axis: int, before: int, after: int) -> Tensor
     return F.pad(x, mode="constant", pad_width=tuple(widths), constant_value=0)
 
 
+class ConvAct(HybridBlock):
+    """Convolution - activation. Padding keeps the size at stride 1 unless given."""
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernel: Kernel,
+        *,
+        stride: int = 1,
+        padding: int | tuple[int, int] | None = None,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+        act: str = "relu",
+    ) -> None:
+        super().__init__()
+        if padding is None:
+            padding = same_padding(kernel, dilation)
+        self.conv = nn.Conv2D(width, kernel, stride, padding, dilation, groups, use_bias=bias, in_channels=channels)
+        self.act = activation(act, width)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
+        return self.act(self.conv(x))
+
+
 class NormAct(HybridBlock):
     """Batch norm - activation."""
 
@@ -91,3 +117,28 @@ class ConvNorm1d(HybridBlock):
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
         # MXNet's float32 batch norm fails on the [N, C, L] that a Conv1D leaves, hence the fourth axis.
         return F.squeeze(self.bn(F.expand_dims(self.conv(x), axis=3)), axis=3)
+
+
+class SeparableConv(HybridBlock):
+    """Depthwise convolution without a norm - pointwise convolution - batch norm - activation."""
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernel: Kernel,
+        norm: NormSpec,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        act: str = "relu",
+    ) -> None:
+        super().__init__()
+        padding = same_padding(kernel, dilation)
+        self.depthwise = nn.Conv2D(
+            channels, kernel, stride, padding, dilation, groups=channels, use_bias=False, in_channels=channels
+        )
+        self.pointwise = ConvNormAct(channels, width, 1, norm, act=act)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))

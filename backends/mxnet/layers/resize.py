@@ -51,3 +51,24 @@ def enlarge(F: ModuleType, x: Tensor, factor: int, align_corners: bool) -> Tenso
         target = F.reshape(F.stack(*[factor * source + i for i in range(factor)], axis=1), (-1,))
         matrices.append(interpolation_matrix(F, source, target, align_corners))
     return multiply_sides(F, x, *matrices)
+
+
+def halve(F: ModuleType, x: Tensor, align_corners: bool) -> Tensor:
+    """Bilinear resize of [N, C, h, w] to half its sides, rounded down; without `align_corners` the mean of 2x2 places.
+
+    There an odd side's last row or column takes no part, as with a scale factor of exactly 2.
+    """
+    halved = F.Pooling(x, pool_type="avg", kernel=(2, 2), stride=(2, 2), pooling_convention="valid")
+    return resize(F, x, halved, align_corners=True) if align_corners else halved
+
+
+def resize_nearest(F: ModuleType, x: Tensor, like: Tensor) -> Tensor:
+    """[N, C, h, w] to the sides of `like` [., ., H, W]: place i is that of i * h / H, rounded down."""
+    matrices = []
+    for axis in (2, 3):
+        source, target = (F.contrib.arange_like(array, axis=axis) for array in (x, like))
+        place = F.floor(
+            F.broadcast_div(F.broadcast_mul(target, F.max(source) + 1), F.max(target) + 1)
+        )  # the product is exact, and so is the quotient where it is whole
+        matrices.append(F.broadcast_equal(F.expand_dims(place, axis=1), F.expand_dims(source, axis=0)))
+    return multiply_sides(F, x, *matrices)

@@ -8,6 +8,7 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from backends.paddle.layers import Backbone, BatchNorm, ConvNormAct
+from core.arch.backbones.base import BackboneSpec
 from core.arch.backbones.resnet import BlockSpec, ResNetSpec
 from core.arch.parts import NormSpec
 
@@ -15,11 +16,11 @@ from core.arch.parts import NormSpec
 class Downsample(nn.Layer):
     """The projecting shortcut: (2x2 average pooling) - 1x1 convolution - batch norm."""
 
-    def __init__(self, block: BlockSpec, spec: ResNetSpec) -> None:
+    def __init__(self, block: BlockSpec, norm: NormSpec) -> None:
         super().__init__()
-        self.pools = spec.average_downsample and block.stride > 1
+        self.pools = block.pools
         self.conv = nn.Conv2D(block.channels, block.out, 1, stride=1 if self.pools else block.stride, bias_attr=False)
-        self.bn = BatchNorm(block.out, spec.norm)
+        self.bn = BatchNorm(block.out, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.pools:
@@ -32,15 +33,15 @@ def _conv3x3(channels: int, width: int, stride: int, dilation: int) -> nn.Conv2D
 
 
 class BasicBlock(nn.Layer):
-    """Two 3x3 convolutions (ResNet-18, -34)."""
+    """Two 3x3 convolutions (ResNet-18, -34; DF networks)."""
 
-    def __init__(self, block: BlockSpec, spec: ResNetSpec) -> None:
+    def __init__(self, block: BlockSpec, spec: BackboneSpec) -> None:
         super().__init__()
         self.conv1 = _conv3x3(block.channels, block.width, block.stride, block.dilation)
         self.bn1 = BatchNorm(block.width, spec.norm)
         self.conv2 = _conv3x3(block.width, block.out, 1, block.dilation2)
         self.bn2 = BatchNorm(block.out, spec.norm)
-        self.downsample = Downsample(block, spec) if block.projects else nn.Identity()
+        self.downsample = Downsample(block, spec.norm) if block.projects else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))
@@ -59,7 +60,7 @@ class Bottleneck(nn.Layer):
         self.bn2 = BatchNorm(block.width, spec.norm)
         self.conv3 = nn.Conv2D(block.width, block.out, 1, bias_attr=False)
         self.bn3 = BatchNorm(block.out, spec.norm)
-        self.downsample = Downsample(block, spec) if block.projects else nn.Identity()
+        self.downsample = Downsample(block, spec.norm) if block.projects else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))
@@ -78,9 +79,13 @@ class ResNet(Backbone):
         for stage, blocks in zip(self.stages, spec.blocks()):
             setattr(self, stage, nn.Sequential(*[block_type(block, spec) for block in blocks]))
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
+    def start(self, x: Tensor) -> Tensor:
+        """Stem and pooling: what layer1 takes, at 1/4."""
         x = self.stem(x)  # 1/2
-        x = F.max_pool2d(x, 3, stride=2, padding=1, ceil_mode=self.ceil_mode)  # 1/4
+        return F.max_pool2d(x, 3, stride=2, padding=1, ceil_mode=self.ceil_mode)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x = self.start(x)
         features = {}
         for stage in self.stages:
             x = features[stage] = getattr(self, stage)(x)

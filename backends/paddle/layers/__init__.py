@@ -1,31 +1,45 @@
 """Building blocks, with every default written out that differs between frameworks."""
 
 from backends.paddle.layers.activation import activation
-from backends.paddle.layers.conv import ConvNorm1d, ConvNormAct, NormAct
+from backends.paddle.layers.conv import ConvAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
 from backends.paddle.layers.dropout import dropout
+from backends.paddle.layers.gate import ChannelGate
 from backends.paddle.layers.network import Backbone, Network
 from backends.paddle.layers.norm import BatchNorm, GroupNorm
 from backends.paddle.layers.pooling import adaptive_pool, global_pool, strided_pool
 from backends.paddle.layers.pyramid import PyramidPooling
-from backends.paddle.layers.resize import Side, enlarge, interpolation_matrix, multiply_sides, resize
+from backends.paddle.layers.resize import (
+    Side,
+    enlarge,
+    halve,
+    interpolation_matrix,
+    multiply_sides,
+    resize,
+    resize_nearest,
+)
 
 __all__ = [
     "Backbone",
     "BatchNorm",
+    "ChannelGate",
+    "ConvAct",
     "ConvNorm1d",
     "ConvNormAct",
     "GroupNorm",
     "Network",
     "NormAct",
     "PyramidPooling",
+    "SeparableConv",
     "Side",
     "activation",
     "adaptive_pool",
     "dropout",
     "enlarge",
     "global_pool",
+    "halve",
     "interpolation_matrix",
     "multiply_sides",
     "resize",
+    "resize_nearest",
     "strided_pool",
 ]

@@ -44,6 +44,34 @@ class ConvNormAct(nn.Layer):
         return self.act(self.bn(self.conv(x)))
 
 
+class ConvAct(nn.Layer):
+    """Convolution - activation. Padding keeps the size at stride 1 unless given."""
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernel: Kernel,
+        *,
+        stride: int = 1,
+        padding: int | tuple[int, int] | None = None,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+        act: str = "relu",
+    ) -> None:
+        super().__init__()
+        if padding is None:
+            padding = same_padding(kernel, dilation)
+        self.conv = nn.Conv2D(
+            channels, width, kernel, stride, padding, dilation, groups, bias_attr=None if bias else False
+        )
+        self.act = activation(act, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.conv(x))
+
+
 class NormAct(nn.Layer):
     """Batch norm - activation."""
 
@@ -66,3 +94,28 @@ class ConvNorm1d(nn.Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.bn(self.conv(x))
+
+
+class SeparableConv(nn.Layer):
+    """Depthwise convolution without a norm - pointwise convolution - batch norm - activation."""
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernel: Kernel,
+        norm: NormSpec,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        act: str = "relu",
+    ) -> None:
+        super().__init__()
+        padding = same_padding(kernel, dilation)
+        self.depthwise = nn.Conv2D(
+            channels, channels, kernel, stride, padding, dilation, groups=channels, bias_attr=False
+        )
+        self.pointwise = ConvNormAct(channels, width, 1, norm, act=act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))

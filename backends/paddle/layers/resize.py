@@ -43,3 +43,20 @@ def enlarge(x: Tensor, factor: int, align_corners: bool) -> Tensor:
     if factor == 1:
         return x
     return resize(x, (x.shape[2] * factor, x.shape[3] * factor), align_corners)
+
+
+def halve(x: Tensor, align_corners: bool) -> Tensor:
+    """Bilinear resize of [N, C, h, w] to half its sides, rounded down; without `align_corners` the mean of 2x2 places.
+
+    There an odd side's last row or column takes no part, as with a scale factor of exactly 2.
+    """
+    if not align_corners:
+        return F.avg_pool2d(x, 2, stride=2)
+    return resize(x, (x.shape[2] // 2, x.shape[3] // 2), align_corners=True)
+
+
+def resize_nearest(x: Tensor, size: Sequence[Side]) -> Tensor:
+    """[N, C, h, w] to [N, C, *size]: place i is that of i * h / H, rounded down."""
+    for axis, (source, target) in enumerate(zip(x.shape[2:], size), start=2):
+        x = x.index_select(paddle.arange(target) * source // target, axis)
+    return x

@@ -1,17 +1,20 @@
 """Building blocks, with every default written out that differs between frameworks."""
 
 from backends.torch.layers.activation import activation
-from backends.torch.layers.conv import ConvNorm1d, ConvNormAct, NormAct
+from backends.torch.layers.conv import ConvAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
 from backends.torch.layers.dropout import ScaledInInference, dropout
+from backends.torch.layers.gate import ChannelGate
 from backends.torch.layers.network import Backbone, Network
 from backends.torch.layers.norm import BatchNorm, GroupNorm
 from backends.torch.layers.pooling import adaptive_pool, global_pool, strided_pool
 from backends.torch.layers.pyramid import PyramidPooling
-from backends.torch.layers.resize import enlarge, resize
+from backends.torch.layers.resize import enlarge, halve, resize, resize_nearest
 
 __all__ = [
     "Backbone",
     "BatchNorm",
+    "ChannelGate",
+    "ConvAct",
     "ConvNorm1d",
     "ConvNormAct",
     "GroupNorm",
@@ -19,11 +22,14 @@ __all__ = [
     "NormAct",
     "PyramidPooling",
     "ScaledInInference",
+    "SeparableConv",
     "activation",
     "adaptive_pool",
     "dropout",
     "enlarge",
     "global_pool",
+    "halve",
     "resize",
+    "resize_nearest",
     "strided_pool",
 ]

@@ -51,6 +51,32 @@ def _pad_for_halving(x: Tensor, kernel: int) -> Tensor:
     return F.pad(x, (*columns, *rows))
 
 
+class ConvAct(nn.Module):
+    """Convolution - activation. Padding keeps the size at stride 1 unless given."""
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernel: Kernel,
+        *,
+        stride: int = 1,
+        padding: int | tuple[int, int] | None = None,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+        act: str = "relu",
+    ) -> None:
+        super().__init__()
+        if padding is None:
+            padding = same_padding(kernel, dilation)
+        self.conv = nn.Conv2d(channels, width, kernel, stride, padding, dilation, groups, bias)
+        self.act = activation(act, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.conv(x))
+
+
 class NormAct(nn.Module):
     """Batch norm - activation."""
 
@@ -73,3 +99,26 @@ class ConvNorm1d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.bn(self.conv(x))
+
+
+class SeparableConv(nn.Module):
+    """Depthwise convolution without a norm - pointwise convolution - batch norm - activation."""
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernel: Kernel,
+        norm: NormSpec,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        act: str = "relu",
+    ) -> None:
+        super().__init__()
+        padding = same_padding(kernel, dilation)
+        self.depthwise = nn.Conv2d(channels, channels, kernel, stride, padding, dilation, channels, bias=False)
+        self.pointwise = ConvNormAct(channels, width, 1, norm, act=act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))

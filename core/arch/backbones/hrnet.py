@@ -81,13 +81,12 @@ class HRNetSpec(BackboneSpec):
         return [*[(widths[source], "relu")] * (target - source - 1), (widths[target], "none")]
 
     def inventory(self, out: Inventory, name: str = "backbone") -> None:
-        residual = self.residual
         with out.scope(name):
             out.conv_norm_act("stem.0", self.in_channels, self.stem_width, 3)
             out.conv_norm_act("stem.1", self.stem_width, self.stem_width, 3)
             for i, block in enumerate(self.first_blocks()):
                 with out.scope(f"layer1.{i}"):
-                    residual.block_inventory(out, block)
+                    block.inventory(out, bottleneck=True)
             for stage, modules in zip((2, 3, 4), self.modules):
                 for branch, conv in enumerate(self.transition(stage)):
                     if conv is not None:
@@ -98,11 +97,11 @@ class HRNetSpec(BackboneSpec):
 
     def _module(self, out: Inventory, count: int) -> None:
         """A module of `count` branches."""
-        shallow, widths = dataclasses.replace(self.residual, depth=18), self.widths()
+        widths = self.widths()
         for branch in range(count):
             for i in range(self.blocks):
                 with out.scope(f"branches.{branch}.{i}"):
-                    shallow.block_inventory(out, self.branch_block(branch))
+                    self.branch_block(branch).inventory(out, bottleneck=False)
         for target in range(count):
             for source in range(count):
                 name = f"fuse.{target}.{source}"

@@ -19,19 +19,38 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 
 
 @dataclass(frozen=True)
 class BlockSpec:
-    """One residual block: `width` inside, `out` after it; `dilation` of its first 3x3, `dilation2` of a second one."""
+    """One residual block: `width` inside, `out` after it; `dilation` of its first 3x3, `dilation2` of a second one.
+
+    pools: a strided shortcut average-pools 2x2 before its (then unstrided) convolution. projects_always: the shortcut
+    has its convolution even where the block changes nothing of its input's shape.
+    """
 
     channels: int
     width: int
     out: int
     stride: int
-    dilation: int
-    dilation2: int
+    dilation: int = 1
+    dilation2: int = 1
+    pools: bool = False
+    projects_always: bool = False
 
     @property
     def projects(self) -> bool:
         """Whether the shortcut is a 1x1 convolution."""
-        return self.stride != 1 or self.channels != self.out
+        return self.projects_always or self.stride != 1 or self.channels != self.out
+
+    def inventory(self, out: Inventory, *, bottleneck: bool) -> None:
+        """Adds the block's parameters, in the scope that `out` stands in."""
+        if bottleneck:
+            shapes = [(self.channels, self.width, 1), (self.width, self.width, 3), (self.width, self.out, 1)]
+        else:
+            shapes = [(self.channels, self.width, 3), (self.width, self.out, 3)]
+        for i, (channels, width, kernel) in enumerate(shapes, start=1):
+            out.conv(f"conv{i}", channels, width, kernel)
+            out.batch_norm(f"bn{i}", width)
+        if self.projects:
+            out.conv("downsample.conv", self.channels, self.out, 1)
+            out.batch_norm("downsample.bn", self.out)
 
 
 @dataclass(frozen=True)
@@ -44,6 +63,7 @@ class ResNetSpec(BackboneSpec):
     multi_grid multiplies, in the last stage, the dilation its first block would have without it.
     stride_in: which convolution of a bottleneck strides, its 1x1 `conv1` or its 3x3 `conv2`.
     average_downsample: a strided shortcut average-pools 2x2 before its (then unstrided) 1x1 convolution.
+    project_first: the shortcut of every stage's first block is a convolution, layer1's of a shallow net too.
     """
 
     family: ClassVar[str] = "resnet"
@@ -58,6 +78,7 @@ class ResNetSpec(BackboneSpec):
     multi_grid: tuple[int, ...] | None = None
     stride_in: Literal["conv1", "conv2"] = "conv2"
     average_downsample: bool = False
+    project_first: bool = False
 
     def __post_init__(self) -> None:
         expected = 1 if self.stem == "7x7" else 3
@@ -101,7 +122,8 @@ class ResNetSpec(BackboneSpec):
                 if self.multi_grid is not None and stage == 3:
                     own = first * self.multi_grid[i % len(self.multi_grid)]
                 stride = strides[stage] if i == 0 else 1
-                blocks.append(BlockSpec(channels, width, width * self.expansion, stride, own, dilation))
+                pools, always = self.average_downsample and stride > 1, self.project_first and i == 0
+                blocks.append(BlockSpec(channels, width, width * self.expansion, stride, own, dilation, pools, always))
                 channels = width * self.expansion
             stages.append(blocks)
         return stages
@@ -122,20 +144,7 @@ class ResNetSpec(BackboneSpec):
             for stage, blocks in enumerate(self.blocks(), start=1):
                 for i, block in enumerate(blocks):
                     with out.scope(f"layer{stage}.{i}"):
-                        self.block_inventory(out, block)
-
-    def block_inventory(self, out: Inventory, block: BlockSpec) -> None:
-        """Adds the parameters of one block."""
-        if self.bottleneck:
-            shapes = [(block.channels, block.width, 1), (block.width, block.width, 3), (block.width, block.out, 1)]
-        else:
-            shapes = [(block.channels, block.width, 3), (block.width, block.out, 3)]
-        for i, (channels, width, kernel) in enumerate(shapes, start=1):
-            out.conv(f"conv{i}", channels, width, kernel)
-            out.batch_norm(f"bn{i}", width)
-        if block.projects:
-            out.conv("downsample.conv", block.channels, block.out, 1)
-            out.batch_norm("downsample.bn", block.out)
+                        block.inventory(out, bottleneck=self.bottleneck)
 
     def narrow(self) -> ResNetSpec:
         return dataclasses.replace(

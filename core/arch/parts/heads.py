@@ -16,23 +16,26 @@ class FCNHeadSpec:
     """conv - batch norm - (activation) - dropout - 1x1 classifier, on the feature `tap` (Long et al., arXiv:1411.4038).
 
     `tap` is a name the architecture defines (`layer3`, …); the main head leaves it empty. `width` is the inner width,
-    `bias` that of the inner convolution (the classifier always has one); width 0 leaves the inner convolution out.
-    `upsample`: bilinear enlargement before the classifier, with the architecture's `align_corners`.
+    `bias` that of the inner convolution, `classifier_bias` the classifier's; width 0 leaves the inner convolution out.
+    `upsample`: bilinear enlargement before the classifier, with the architecture's `align_corners`. `loss_weight`: of an
+    auxiliary head's cost where the configuration says nothing.
     """
 
     tap: str = ""
     width: int = 512
     kernel: int = 3
     bias: bool = False
+    classifier_bias: bool = True
     act: Activation = "relu"
     upsample: int = 1
     dropout: DropoutSpec = DropoutSpec()
+    loss_weight: float = 0.4
 
     def inventory(self, out: Inventory, name: str, channels: int, num_classes: int) -> None:
         with out.scope(name):
             if self.width:
                 out.conv_norm_act("block", channels, self.width, self.kernel, bias=self.bias, act=self.act)
-            out.conv("classifier", self.width or channels, num_classes, 1, bias=True, classifier=True)
+            out.conv("classifier", self.width or channels, num_classes, 1, bias=self.classifier_bias, classifier=True)
 
     def narrow(self, width: int = 8, taps: Mapping[str, str] | None = None) -> FCNHeadSpec:
         """The head with at most `width` inner channels, its tap renamed by `taps`."""
