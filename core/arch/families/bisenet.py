@@ -55,8 +55,8 @@ class BiSeNetSpec(EncoderDecoderSpec):
     """Spatial path on the picture (1/8), context path on the backbone, fusion (f + f * gate), FCN head.
 
     spatial_widths, _kernels, _strides: of the spatial path's convolutions. Auxiliary heads tap the backbone's stages or
-    the context path's maps after its convolutions, `refined0` (and in a cascade `refined1`, at 1/8). Their costs have the
-    weight 1, as in the paper.
+    the context path's maps after its convolutions, `refined0` (and in a cascade `refined1`, at 1/8). Their costs
+    have the weight 1, as in the paper.
     """
 
     arch: ClassVar[str] = "bisenet"
@@ -113,10 +113,7 @@ def _fast_seg() -> BiSeNetSpec:
     return BiSeNetSpec(
         backbone=ResNetSpec(depth=18, output_stride=32),
         fusion_gate=ChannelGateSpec(acts=("relu", "none"), norm=False),
-        auxiliary=(
-            _auxiliary("refined0", 128, upsample=2),
-            _auxiliary("refined1", 128),
-        ),
+        auxiliary=(_auxiliary("refined0", 128, upsample=2), _auxiliary("refined1", 128)),
     )
 
 
@@ -127,23 +124,18 @@ def _mmseg() -> BiSeNetSpec:
         context=ContextSpec(resize="nearest"),
         fusion_gate=ChannelGateSpec(acts=("relu",)),
         head=FCNHeadSpec(width=256, dropout=dropout),
-        auxiliary=(
-            _auxiliary("refined1", 64, dropout=dropout),
-            _auxiliary("refined0", 64, dropout=dropout),
-        ),
+        auxiliary=(_auxiliary("refined1", 64, dropout=dropout), _auxiliary("refined0", 64, dropout=dropout)),
     )
 
 
 def _mxnetseg(backbone: BackboneSpec) -> BiSeNetSpec:
+    dropout = DropoutSpec(p=0.1)
     shallow, deep = backbone.stages()[-2:]
     return BiSeNetSpec(
         backbone=backbone,
         context=ContextSpec(fusion="sum"),
         head=FCNHeadSpec(width=256, dropout=NO_DROPOUT),
-        auxiliary=(
-            _auxiliary(deep, 256, dropout=DropoutSpec(p=0.1)),
-            _auxiliary(shallow, 256, dropout=DropoutSpec(p=0.1)),
-        ),
+        auxiliary=(_auxiliary(deep, 256, dropout=dropout), _auxiliary(shallow, 256, dropout=dropout)),
     )
 
 
@@ -154,10 +146,7 @@ def _paddleseg() -> BiSeNetSpec:
         ),
         context=ContextSpec(gate=ChannelGateSpec(acts=("relu",))),
         fusion_gate=ChannelGateSpec(acts=("relu", "relu")),
-        auxiliary=(
-            _auxiliary("refined0", 128),
-            _auxiliary("refined1", 128),
-        ),
+        auxiliary=(_auxiliary("refined0", 128), _auxiliary("refined1", 128)),
     )
 
 
@@ -168,10 +157,7 @@ def _tiny() -> BiSeNetSpec:
         context=ContextSpec(width=16),
         fusion_width=32,
         head=FCNHeadSpec(width=16, dropout=NO_DROPOUT),
-        auxiliary=(
-            _auxiliary("refined0", 16),
-            _auxiliary("refined1", 16),
-        ),
+        auxiliary=(_auxiliary("refined0", 16), _auxiliary("refined1", 16)),
     )
 
 
