@@ -8,6 +8,7 @@ python -m parity_tests report                                     report/parity/
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -88,6 +89,11 @@ def _climb(options: argparse.Namespace) -> None:
         raise SegParityError(f"{wrong} comparisons beyond their tolerance")
 
 
+def _report(options: argparse.Namespace) -> None:
+    backends = _backends(options.backends)
+    write_report(options.out, backends, quick=options.quick, jobs=max(1, options.jobs), fresh=options.fresh)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m parity_tests", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -110,7 +116,9 @@ def main(arguments: list[str] | None = None) -> int:
     report.add_argument("--out", type=Path, default=Path("report/parity"), metavar="DIR")
     report.add_argument("--backends", default=",".join(backend_names()))
     report.add_argument("--quick", action="store_true", help="tiny networks alone")
-    report.set_defaults(job=lambda options: write_report(options.out, _backends(options.backends), quick=options.quick))
+    report.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 1) // 2), help="cases at a time")
+    report.add_argument("--fresh", action="store_true", help="ask again for what an earlier run has kept")
+    report.set_defaults(job=_report)
     options = parser.parse_args(arguments)
     return run(lambda: options.job(options))
 

@@ -34,7 +34,8 @@ class Case:
     sizes: tuple[tuple[int, int, int], ...] = ((1, 64, 64), (2, 64, 96), (1, 73, 57))
     crop: Size = (64, 64)
     batch: int = 4
-    thorough: bool = False  # stands for its architecture on the rungs that take long
+    thorough: bool = False  # stands for its architecture in the report's profiles
+    long: bool = False  # one of the few that stand for all on the rungs that take long
 
     def spec(self) -> Spec:
         """Without dropout."""
@@ -111,24 +112,45 @@ def _distinct(names: Iterable[str]) -> list[str]:
     return sorted(found.values())
 
 
+def _covering(names: Iterable[str]) -> set[str]:
+    """A few presets, small ones first, that have every kind of parameter and of output among them."""
+    features = {
+        name: {p.kind for p in PRESETS[name].spec.parameters()} | {o.kind for o in PRESETS[name].spec.outputs()}
+        for name in names
+    }
+    chosen: set[str] = set()
+    lacking = set[str]().union(*features.values())
+    while lacking:
+        best = max(sorted(features), key=lambda name: (len(features[name] & lacking), -_COUNTS[name]))
+        chosen.add(best)
+        lacking -= features[best]
+    return chosen
+
+
 _COUNTS = {name: preset.spec.parameter_count() for name, preset in PRESETS.items()}
 _OWN = sorted(name for name in PRESETS if name.endswith("_tiny"))
 _PUBLISHED = sorted(set(PRESETS) - set(_OWN))
 _DISTINCT = _distinct(_PUBLISHED)
 _THOROUGH = _of_each_architecture(_OWN, abs) | _of_each_architecture(_DISTINCT, abs)
+_LONG = _covering(_OWN)
+_ARCHS = {PRESETS[name].spec.arch for name in _LONG}
+_LONG |= _covering(name for name in _OWN if PRESETS[name].spec.arch not in _ARCHS)  # and again by others
 _MOST = 60_000_000  # parameters of a network that the report runs as it is
 
 
 def small_case(name: str) -> Case:
     """A preset as it is, at small sizes."""
     spec = PRESETS[name].spec
-    return Case(name, name, {}, _sizes(spec), spec.size_at_least(64, 64), thorough=name in _THOROUGH)
+    return Case(
+        name, name, {}, _sizes(spec), spec.size_at_least(64, 64), thorough=name in _THOROUGH, long=name in _LONG
+    )
 
 
 def _narrow_case(name: str) -> Case:
     spec = PRESETS[name].spec.narrow()
     crop = spec.size_at_least(64, 64)
-    return Case(f"{name}, narrow", name, narrow(name), _sizes(spec), crop, thorough=name in _THOROUGH)
+    long = name in _THOROUGH and spec.arch in {PRESETS[one].spec.arch for one in _LONG}
+    return Case(f"{name}, narrow", name, narrow(name), _sizes(spec), crop, thorough=name in _THOROUGH, long=long)
 
 
 TINY = tuple(map(small_case, _OWN))

@@ -14,8 +14,8 @@ from parity_tests.ladder import REFERENCE, Ladder, Outcome, Rung, pairs
 from parity_tests.rungs import RUNGS
 from parity_tests.trace import first_divergence, traced
 
-LONG = ("5 optimizers", "8 training", "9 checkpoints")  # of these, one variant of an architecture in the fast run
-# Of these, the originals' narrow variants too; in the fast run, of the second, one of an architecture.
+LONG = ("5 optimizers", "8 training", "9 checkpoints")  # of these, a few networks that stand for all in the fast run
+# Of these, the originals' narrow variants too; in the fast run, of the second, those of the same few.
 NARROWED = ("2 forward", "4 backward")
 
 
@@ -26,7 +26,7 @@ def _parameters() -> list[ParameterSet]:
         if rung.name in NARROWED:
             cases += NARROW
         for case in cases:
-            slow = (rung.name in LONG or case in NARROW) and not case.thorough
+            slow = (rung.name in LONG or case in NARROW) and not case.long
             slow = slow or (case in NARROW and rung.name == "2 forward")
             marks = [pytest.mark.slow] if slow else []
             title = f"{rung.name}-{case.name}" if rung.per_case else rung.name
@@ -64,6 +64,7 @@ def test_rung(ladder: Ladder, rung: Rung, case: Case, first: str, second: str) -
 def test_every_architecture_is_on_every_rung() -> None:
     from core.arch import ARCHITECTURES
 
-    fast = [case for case in TINY if case.thorough]
-    assert {case.spec().arch for case in fast} == set(ARCHITECTURES)
+    assert {case.spec().arch for case in TINY} == set(ARCHITECTURES)
+    kinds = {p.kind for case in TINY for p in case.spec().parameters()}
+    assert {p.kind for case in TINY if case.long for p in case.spec().parameters()} == kinds
     assert len(list(combinations(backend_names(), 2))) == len(pairs(RUNGS["2 forward"], backend_names()))
