@@ -8,6 +8,7 @@ them. `F` is `mxnet.ndarray` or `mxnet.symbol`.
 from backends.mxnet.layers.activation import GELU, PReLU, activation
 from backends.mxnet.layers.concat import concat, plain
 from backends.mxnet.layers.conv import ConvAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
+from backends.mxnet.layers.deformable import DeformableConv
 from backends.mxnet.layers.dropout import ScaledInInference, dropout
 from backends.mxnet.layers.gate import ChannelGate
 from backends.mxnet.layers.network import Backbone, Network, Tensor
@@ -15,6 +16,7 @@ from backends.mxnet.layers.norm import BatchNorm, GroupNorm
 from backends.mxnet.layers.pooling import adaptive_pool, global_pool, strided_pool
 from backends.mxnet.layers.pyramid import PyramidPooling
 from backends.mxnet.layers.resize import enlarge, halve, interpolation_matrix, multiply_sides, resize, resize_nearest
+from backends.mxnet.layers.sampling import sample, warp
 
 __all__ = [
     "GELU",
@@ -24,6 +26,7 @@ __all__ = [
     "ConvAct",
     "ConvNorm1d",
     "ConvNormAct",
+    "DeformableConv",
     "GroupNorm",
     "Network",
     "NormAct",
@@ -44,5 +47,7 @@ __all__ = [
     "plain",
     "resize",
     "resize_nearest",
+    "sample",
     "strided_pool",
+    "warp",
 ]

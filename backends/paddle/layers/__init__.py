@@ -2,6 +2,7 @@
 
 from backends.paddle.layers.activation import activation
 from backends.paddle.layers.conv import ConvAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
+from backends.paddle.layers.deformable import DeformableConv
 from backends.paddle.layers.dropout import dropout
 from backends.paddle.layers.gate import ChannelGate
 from backends.paddle.layers.network import Backbone, Network
@@ -17,6 +18,7 @@ from backends.paddle.layers.resize import (
     resize,
     resize_nearest,
 )
+from backends.paddle.layers.sampling import sample, warp
 
 __all__ = [
     "Backbone",
@@ -25,6 +27,7 @@ __all__ = [
     "ConvAct",
     "ConvNorm1d",
     "ConvNormAct",
+    "DeformableConv",
     "GroupNorm",
     "Network",
     "NormAct",
@@ -41,5 +44,7 @@ __all__ = [
     "multiply_sides",
     "resize",
     "resize_nearest",
+    "sample",
     "strided_pool",
+    "warp",
 ]

@@ -2,6 +2,7 @@
 
 from backends.torch.layers.activation import activation
 from backends.torch.layers.conv import ConvAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
+from backends.torch.layers.deformable import DeformableConv
 from backends.torch.layers.dropout import ScaledInInference, dropout
 from backends.torch.layers.gate import ChannelGate
 from backends.torch.layers.network import Backbone, Network
@@ -9,6 +10,7 @@ from backends.torch.layers.norm import BatchNorm, GroupNorm
 from backends.torch.layers.pooling import adaptive_pool, global_pool, strided_pool
 from backends.torch.layers.pyramid import PyramidPooling
 from backends.torch.layers.resize import enlarge, halve, resize, resize_nearest
+from backends.torch.layers.sampling import sample, warp
 
 __all__ = [
     "Backbone",
@@ -17,6 +19,7 @@ __all__ = [
     "ConvAct",
     "ConvNorm1d",
     "ConvNormAct",
+    "DeformableConv",
     "GroupNorm",
     "Network",
     "NormAct",
@@ -31,5 +34,7 @@ __all__ = [
     "halve",
     "resize",
     "resize_nearest",
+    "sample",
     "strided_pool",
+    "warp",
 ]
