@@ -12,8 +12,8 @@ class DeformableConv(nn.Layer):
     """Modulated deformable convolution with bias, stride 1, the size kept (Zhu et al., DCN v2, arXiv:1811.11168).
 
     A plain convolution of the same input, `offset`, says for each group of input channels and each tap of the kernel
-    where it reads, (down, right) beside its usual place, and, after them all, its weight m: 2 * sigmoid(m). Paddle's own
-    operator: exact in float64, gradients too, and any size; it wants the group count to divide the output channels.
+    where it reads, (down, right) beside its usual place, and, after them all, its weight m: 2 * sigmoid(m).
+    Paddle's operator is exact in float64, gradients too; it wants the output channels to divide by the groups.
     """
 
     def __init__(self, channels: int, width: int, kernel: int, groups: int) -> None:
