@@ -7,9 +7,10 @@ import dataclasses
 import pytest
 
 from core.arch import ARCHITECTURES, PRESETS, build
+from core.arch.backbones.mobilenet_v2 import MobileNetV2Spec
 from core.arch.backbones.resnet import ResNetSpec
-from core.arch.inventory import check_state, count
-from core.arch.parts import PyramidSpec
+from core.arch.inventory import InitSpec, Inventory, check_state, count
+from core.arch.parts import PyramidSpec, halving_kernel, halving_padding
 from core.errors import ConfigError, SpecError, WeightsError
 from core.initialize import initial_state
 
@@ -88,6 +89,46 @@ def test_dilations_of_the_originals(options: dict, layer3: list[int], layer4: li
 @pytest.mark.parametrize(("ceil", "expected"), [(True, 33), (False, 32)])
 def test_map_size_of_the_ceil_mode_stem(ceil: bool, expected: int) -> None:
     assert ResNetSpec(stem_pool_ceil=ceil).map_size(256) == expected
+
+
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_same_padding_at_stride_2_is_tensorflows(kernel: int) -> None:
+    for side in range(kernel, 40):
+        total = (-(-side // 2) - 1) * 2 + kernel - side  # what the last window sticks out by
+        assert halving_padding(kernel, side) == (total // 2, total - total // 2)
+
+
+def test_same_padding_of_other_strided_convolutions_is_refused() -> None:
+    assert halving_kernel(3, 1, 4) == 0
+    for kernel, stride, dilation in ((3, 4, 1), (2, 2, 1), ((3, 1), 2, 1), (3, 2, 2)):
+        with pytest.raises(ValueError, match="not provided for"):
+            halving_kernel(kernel, stride, dilation)
+
+
+# The shapes of published weights: shared/checkpoints/mobilenetv2_imagenet and deeplabv3_mobilenetv2_voc.
+@pytest.mark.parametrize(
+    ("options", "values", "widths"),
+    [
+        ({"last": True}, 2_257_984, [16, 24, 32, 64, 96, 160, 320]),  # 2,258,036 with 52 counters of batches
+        ({"width": 0.5, "divisor": 4, "output_stride": 16}, None, [8, 12, 16, 32, 48, 80, 160]),
+        ({"width": 0.5, "divisor": 8}, None, [8, 16, 16, 32, 48, 80, 160]),  # torchvision's rounding
+    ],
+)
+def test_mobilenet_v2_has_the_published_shapes(options: dict, values: int | None, widths: list[int]) -> None:
+    spec = MobileNetV2Spec(**options)
+    blocks = spec.blocks()
+    assert list(dict.fromkeys(block.out for block in blocks)) == list(dict.fromkeys(widths))
+    assert [block.residual for block in blocks].count(True) == 10
+    out = Inventory(InitSpec())
+    spec.inventory(out)
+    assert values is None or count(out.parameters, buffers=True) == values
+
+
+def test_mobilenet_v2_dilates_behind_the_block_that_would_stride() -> None:
+    blocks = MobileNetV2Spec(output_stride=16).blocks()
+    assert [block.dilation for block in blocks] == [1] * 14 + [2] * 3
+    assert [i for i, block in enumerate(blocks) if block.stride == 2] == [1, 3, 6]
+    assert [block.dilation for block in MobileNetV2Spec(output_stride=8).blocks()] == [1] * 7 + [2] * 7 + [4] * 3
 
 
 def test_unknown_preset_names_the_nearest() -> None:
