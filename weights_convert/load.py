@@ -99,7 +99,7 @@ def canonical_state(fit: Fit, tensors: Mapping[str, np.ndarray], where: str) -> 
         array = tensors[origin.name]
         if array.dtype.kind != "f":
             raise WeightsError(f"{where}: {origin.name} has the type {array.dtype}; weights are floating point")
-        state[parameter.name] = array.T if origin.transposed else array
+        state[parameter.name] = array.T if origin.transposed else np.atleast_1d(array)
     try:
         check_finite({fit.origins[name].name: array for name, array in state.items()})
     except WeightsError as error:

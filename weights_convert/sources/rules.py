@@ -143,7 +143,8 @@ class Origin:
     transposed: bool = False
 
     def shape(self, original: tuple[int, ...]) -> tuple[int, ...]:
-        return original[::-1] if self.transposed else original
+        """Of the canonical tensor; a scalar (mmseg's `Scale`) becomes a tensor of one value."""
+        return original[::-1] if self.transposed else original or (1,)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ them. `F` is `mxnet.ndarray` or `mxnet.symbol`.
 """
 
 from backends.mxnet.layers.activation import GELU, PReLU, activation
+from backends.mxnet.layers.attention import attend
 from backends.mxnet.layers.concat import concat, plain
 from backends.mxnet.layers.conv import ConvAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
 from backends.mxnet.layers.deformable import DeformableConv
@@ -15,7 +16,15 @@ from backends.mxnet.layers.network import Backbone, Network, Tensor
 from backends.mxnet.layers.norm import BatchNorm, GroupNorm
 from backends.mxnet.layers.pooling import adaptive_pool, global_pool, strided_pool
 from backends.mxnet.layers.pyramid import PyramidPooling
-from backends.mxnet.layers.resize import enlarge, halve, interpolation_matrix, multiply_sides, resize, resize_nearest
+from backends.mxnet.layers.resize import (
+    enlarge,
+    halve,
+    interpolation_matrix,
+    multiply_sides,
+    resize,
+    resize_from_start,
+    resize_nearest,
+)
 from backends.mxnet.layers.sampling import sample, warp
 
 __all__ = [
@@ -37,6 +46,7 @@ __all__ = [
     "Tensor",
     "activation",
     "adaptive_pool",
+    "attend",
     "concat",
     "dropout",
     "enlarge",
@@ -46,6 +56,7 @@ __all__ = [
     "multiply_sides",
     "plain",
     "resize",
+    "resize_from_start",
     "resize_nearest",
     "sample",
     "strided_pool",

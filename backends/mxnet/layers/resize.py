@@ -21,7 +21,12 @@ def interpolation_matrix(F: ModuleType, source: Tensor, target: Tensor, align_co
         position = F.broadcast_mul(target, F.broadcast_div(size - 1, F.maximum(new_size - 1, 1)))
     else:
         position = F.broadcast_mul(target + 0.5, F.broadcast_div(size, new_size)) - 0.5
-    position = F.broadcast_minimum(F.maximum(position, 0), size - 1)
+    return _tents(F, source, position)
+
+
+def _tents(F: ModuleType, source: Tensor, position: Tensor) -> Tensor:
+    """[H, h]: the weights of the places `source` [h] for linear interpolation at `position` [H]."""
+    position = F.broadcast_minimum(F.maximum(position, 0), F.max(source))
     distance = F.broadcast_sub(F.expand_dims(position, axis=1), F.expand_dims(source, axis=0))
     return F.relu(1 - F.abs(distance))
 
@@ -71,4 +76,14 @@ def resize_nearest(F: ModuleType, x: Tensor, like: Tensor) -> Tensor:
             F.broadcast_div(F.broadcast_mul(target, F.max(source) + 1), F.max(target) + 1)
         )  # the product is exact, and so is the quotient where it is whole
         matrices.append(F.broadcast_equal(F.expand_dims(place, axis=1), F.expand_dims(source, axis=0)))
+    return multiply_sides(F, x, *matrices)
+
+
+def resize_from_start(F: ModuleType, x: Tensor, like: Tensor) -> Tensor:
+    """Bilinear resize of [N, C, h, w] to the sides of `like`, first places aligned (Paddle's `align_mode=1`)."""
+    matrices = []
+    for axis in (2, 3):
+        source, target = F.contrib.arange_like(x, axis=axis), F.contrib.arange_like(like, axis=axis)
+        scale = F.broadcast_div(F.max(source) + 1, F.max(target) + 1)
+        matrices.append(_tents(F, source, F.broadcast_mul(target, scale)))
     return multiply_sides(F, x, *matrices)

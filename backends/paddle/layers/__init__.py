@@ -1,6 +1,7 @@
 """Building blocks, with every default written out that differs between frameworks."""
 
 from backends.paddle.layers.activation import activation
+from backends.paddle.layers.attention import attend
 from backends.paddle.layers.conv import ConvAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
 from backends.paddle.layers.deformable import DeformableConv
 from backends.paddle.layers.dropout import dropout
@@ -16,6 +17,7 @@ from backends.paddle.layers.resize import (
     interpolation_matrix,
     multiply_sides,
     resize,
+    resize_from_start,
     resize_nearest,
 )
 from backends.paddle.layers.sampling import sample, warp
@@ -36,6 +38,7 @@ __all__ = [
     "Side",
     "activation",
     "adaptive_pool",
+    "attend",
     "dropout",
     "enlarge",
     "global_pool",
@@ -43,6 +46,7 @@ __all__ = [
     "interpolation_matrix",
     "multiply_sides",
     "resize",
+    "resize_from_start",
     "resize_nearest",
     "sample",
     "strided_pool",

@@ -60,3 +60,18 @@ def resize_nearest(x: Tensor, size: Sequence[Side]) -> Tensor:
     for axis, (source, target) in enumerate(zip(x.shape[2:], size), start=2):
         x = x.index_select(paddle.arange(target) * source // target, axis)
     return x
+
+
+def _matrix_from_start(source: Side, target: Side) -> Tensor:
+    """[H, h] float64: linear interpolation, place i taken from i * source / target."""
+    position = (paddle.arange(target, dtype="float64") * source / target).clip(0, source - 1)
+    distance = position.unsqueeze(1) - paddle.arange(source, dtype="float64")
+    return F.relu(1 - distance.abs())
+
+
+def resize_from_start(x: Tensor, size: Sequence[Side]) -> Tensor:
+    """Bilinear resize of [N, C, h, w] to [N, C, *size] with the first places aligned: Paddle's own `align_mode=1`.
+
+    Two matrix products, as in `resize`.
+    """
+    return multiply_sides(x, *(_matrix_from_start(*sides) for sides in zip(x.shape[2:], size)))

@@ -1,6 +1,7 @@
 """Building blocks, with every default written out that differs between frameworks."""
 
 from backends.torch.layers.activation import activation
+from backends.torch.layers.attention import attend
 from backends.torch.layers.conv import ConvAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
 from backends.torch.layers.deformable import DeformableConv
 from backends.torch.layers.dropout import ScaledInInference, dropout
@@ -9,7 +10,7 @@ from backends.torch.layers.network import Backbone, Network
 from backends.torch.layers.norm import BatchNorm, GroupNorm
 from backends.torch.layers.pooling import adaptive_pool, global_pool, strided_pool
 from backends.torch.layers.pyramid import PyramidPooling
-from backends.torch.layers.resize import enlarge, halve, resize, resize_nearest
+from backends.torch.layers.resize import enlarge, halve, resize, resize_from_start, resize_nearest
 from backends.torch.layers.sampling import sample, warp
 
 __all__ = [
@@ -28,11 +29,13 @@ __all__ = [
     "SeparableConv",
     "activation",
     "adaptive_pool",
+    "attend",
     "dropout",
     "enlarge",
     "global_pool",
     "halve",
     "resize",
+    "resize_from_start",
     "resize_nearest",
     "sample",
     "strided_pool",

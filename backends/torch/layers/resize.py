@@ -32,3 +32,16 @@ def halve(x: Tensor, align_corners: bool) -> Tensor:
 def resize_nearest(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     """[N, C, h, w] to [N, C, *size]: place i is that of i * h / H, rounded down."""
     return F.interpolate(x, size=tuple(size), mode="nearest")
+
+
+def _matrix_from_start(source: int, target: int, like: Tensor) -> Tensor:
+    """[target, source]: linear interpolation, place i taken from i * source / target."""
+    places = torch.arange(source, dtype=like.dtype, device=like.device)
+    position = torch.arange(target, dtype=like.dtype, device=like.device) * source / target
+    return torch.relu(1 - (position.clamp(max=source - 1)[:, None] - places).abs())
+
+
+def resize_from_start(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    """Bilinear resize of [N, C, h, w] to [N, C, *size] with the first places aligned (Paddle's `align_mode=1`)."""
+    rows, columns = (_matrix_from_start(*sides, x) for sides in zip(x.shape[2:], size))
+    return rows @ x @ columns.T
