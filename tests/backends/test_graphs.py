@@ -18,6 +18,7 @@ from core.arch import build
 from core.config import Config
 from core.initialize import initial_state
 from core.losses import Objective, resolve_terms
+from parity_tests.cases import TINY as CASES
 from tests.backends.test_models import TINY, picture
 
 # Above 64: where a map has one place, torch.export takes its size for a constant.
@@ -86,11 +87,10 @@ LEARNING: dict[str, list[Graph]] = {
     "mxnet": [mxnet_hybridized],
 }
 STORED: dict[str, list[Graph]] = {"torch": [torch_exported], "paddle": [paddle_saved], "mxnet": [mxnet_exported]}
-# Those that take seconds to trace: by default one network alone.
-SLOW = {
-    torch_compiled: (),
-    **dict.fromkeys((torch_exported, paddle_each_size, paddle_each_size_whole), ("pspnet_tiny",)),
-}
+# Tracing takes seconds: by default the few networks that stand for all, and of the slowest kinds of graph one network.
+ONE = "pspnet_tiny"
+FEW = {case.name for case in CASES if case.long} | {ONE}
+SLOWEST = (torch_compiled, torch_exported, paddle_each_size, paddle_each_size_whole)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -100,7 +100,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             pytest.param(
                 name,
                 graph,
-                marks=[pytest.mark.slow] if name not in SLOW.get(graph, TINY) else [],
+                marks=[] if name == ONE or (name in FEW and graph not in SLOWEST) else [pytest.mark.slow],
                 id=f"{name}-{graph.__name__}",
             )
             for graph in graphs[metafunc.config.getoption("--backend")]
