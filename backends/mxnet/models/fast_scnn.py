@@ -102,9 +102,10 @@ class Head(HybridBlock):
 def _detail(spec: FastSCNNSpec) -> nn.HybridSequential:
     """Learning to down-sample: three strided convolutions to 1/8."""
     first, second, third = spec.down_widths
+    padding = 0 if spec.stem_padding == "none" else spec.stem_padding
     detail = nn.HybridSequential()
     detail.add(
-        ConvNormAct(spec.in_channels, first, 3, spec.norm, stride=2, padding=0, bias=spec.stem_bias),
+        ConvNormAct(spec.in_channels, first, 3, spec.norm, stride=2, padding=padding, bias=spec.stem_bias),
         SeparableConv(first, second, spec, stride=2),
         SeparableConv(second, third, spec, stride=2),
     )
@@ -125,9 +126,6 @@ class FastSCNN(Network):
         self.auxiliary = AuxiliaryHeads(spec)
 
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, ...]:
-        before, after = self.spec.stem_padding
-        padding = (0, 0, 0, 0, before, after, before, after)  # of N, C, H, W
-        x = F.pad(x, mode="constant", pad_width=padding, constant_value=0)
         features = {"detail": self.detail(x)}  # 1/8
         features["context"] = self.context(features["detail"])  # 1/32
         logits = self.head(self.fusion(features["detail"], features["context"]))

@@ -31,11 +31,14 @@ class ConvNormAct(nn.Layer):
         act: str = "relu",
     ) -> None:
         super().__init__()
+        pads: int | tuple[int, int] | str
         if isinstance(padding, str):  # Paddle's own `SAME` would forget a dilation
             halves = padding == "same" and halving_kernel(kernel, stride, dilation)
-            padding = "SAME" if halves else same_padding(kernel, dilation)
+            pads = "SAME" if halves else same_padding(kernel, dilation)
+        else:
+            pads = padding
         self.conv = nn.Conv2D(
-            channels, width, kernel, stride, padding, dilation, groups, bias_attr=None if bias else False
+            channels, width, kernel, stride, pads, dilation, groups, bias_attr=None if bias else False
         )
         self.bn = BatchNorm(width, norm)
         self.act = activation(act, width)

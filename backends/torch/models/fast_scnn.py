@@ -101,7 +101,8 @@ class Head(nn.Module):
 def _detail(spec: FastSCNNSpec) -> nn.Sequential:
     """Learning to down-sample: three strided convolutions to 1/8."""
     first, second, third = spec.down_widths
-    stem = ConvNormAct(spec.in_channels, first, 3, spec.norm, stride=2, padding=0, bias=spec.stem_bias)
+    padding = 0 if spec.stem_padding == "none" else spec.stem_padding
+    stem = ConvNormAct(spec.in_channels, first, 3, spec.norm, stride=2, padding=padding, bias=spec.stem_bias)
     return nn.Sequential(
         stem, SeparableConv(first, second, spec, stride=2), SeparableConv(second, third, spec, stride=2)
     )
@@ -121,8 +122,7 @@ class FastSCNN(Network):
         self.auxiliary = AuxiliaryHeads(spec)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        before, after = self.spec.stem_padding
-        features = {"detail": self.detail(F.pad(x, (before, after, before, after)))}  # 1/8
+        features = {"detail": self.detail(x)}  # 1/8
         features["context"] = self.context(features["detail"])  # 1/32
         logits = self.head(self.fusion(features["detail"], features["context"]))
         return (logits, *self.auxiliary(features))

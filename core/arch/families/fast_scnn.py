@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from core.arch.activations import Activation
 from core.arch.golden import golden_files
 from core.arch.inventory import InitSpec, Inventory
-from core.arch.parts import DropoutSpec, FCNHeadSpec, NormSpec, PyramidSpec
+from core.arch.parts import DropoutSpec, FCNHeadSpec, NormSpec, Padding, PyramidSpec
 from core.arch.spec import Preset, Spec, narrow_heads
 from core.errors import SpecError
 
@@ -20,7 +20,7 @@ PAPER = "Fast-SCNN: Fast Semantic Segmentation Network, arXiv:1902.04502"
 class FastSCNNSpec(Spec):
     """Three strided convolutions to 1/8, three groups of inverted residuals to 1/32, pyramid, fusion at 1/8, head.
 
-    stem_padding: (before, after) of the first 3x3 convolution, both axes. separable_act: activation between the
+    stem_padding: of the first 3x3 convolution, which strides. separable_act: activation between the
     depthwise and the pointwise convolution of a separable one; separable_bias: biases in both. fusion_resize_corners:
     align_corners of the resize of the 1/32 map. Auxiliary heads tap `detail` (1/8) or `context` (1/32, after pyramid).
     """
@@ -29,7 +29,7 @@ class FastSCNNSpec(Spec):
 
     in_channels: int = 3
     down_widths: tuple[int, int, int] = (32, 48, 64)
-    stem_padding: tuple[int, int] = (0, 0)
+    stem_padding: Padding | Literal["none"] = "none"
     stem_bias: bool = False
     separable_act: Activation = "relu"
     separable_bias: bool = False
@@ -120,7 +120,7 @@ def _mmseg() -> FastSCNNSpec:
     dropout = DropoutSpec(p=0.1, unit="channel")
     return FastSCNNSpec(
         align_corners=False,
-        stem_padding=(1, 1),
+        stem_padding="symmetric",
         separable_act="none",
         pyramid=PyramidSpec(width=32, align_corners=False),
         context_kernel=3,
@@ -137,7 +137,7 @@ def _mmseg() -> FastSCNNSpec:
 def _paddleseg() -> FastSCNNSpec:
     return FastSCNNSpec(
         align_corners=False,
-        stem_padding=(0, 1),
+        stem_padding="same",
         stem_bias=True,
         separable_act="none",
         separable_bias=True,
