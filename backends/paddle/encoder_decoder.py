@@ -13,13 +13,18 @@ from core.arch.spec import EncoderDecoderSpec
 class EncoderDecoder(Network):
     """Backbone, `decode` and the auxiliary heads: [N, C, H, W] -> logits, those of `decode` first.
 
-    Subclasses register what stands on the backbone and write `decode`.
+    Subclasses register what stands on the backbone and write `decode`; and `encode`, where the backbone does not simply
+    see the picture.
     """
 
     def __init__(self, spec: EncoderDecoderSpec) -> None:
         super().__init__(spec)
         self.backbone = build_backbone(spec.backbone)
         self.auxiliary = AuxiliaryHeads(spec)
+
+    def encode(self, x: Tensor) -> dict[str, Tensor]:
+        """The backbone's maps, {stage: map}."""
+        return self.backbone(x)
 
     def decode(self, features: dict[str, Tensor]) -> Tensor | tuple[Tensor, ...]:
         """{stage: map} -> logits, or several; may add maps that auxiliary heads tap to `features`.
@@ -29,7 +34,7 @@ class EncoderDecoder(Network):
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        features = {"picture": x, **self.backbone(x)}
+        features = {"picture": x, **self.encode(x)}
         logits = self.decode(features)
         outputs = logits if isinstance(logits, tuple) else (logits,)
         return (*outputs, *self.auxiliary(features))
