@@ -9,9 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from core.description import backend_names
 from tests.shared_paths import SHARED
+
+settings.register_profile("no deadline", deadline=None)  # nothing is asserted by the clock
+settings.load_profile("no deadline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,7 +19,7 @@ def sample(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     near = (rows > -1) & (columns > -1)
     down, across = rows - top, columns - left
     picture = paddle.arange(x.shape[0]).reshape([-1, 1, 1])
-    result = 0
+    result = paddle.zeros([], dtype=x.dtype)
     for row, vertical in ((top, 1 - down), (top + 1, down)):
         for column, horizontal in ((left, 1 - across), (left + 1, across)):
             inside = near & (row >= 0) & (row < height) & (column >= 0) & (column < width)

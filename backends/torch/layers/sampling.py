@@ -18,7 +18,7 @@ def sample(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     top, left = rows.floor(), columns.floor()
     near = (rows > -1) & (columns > -1)
     down, across = rows - top, columns - left
-    result = 0
+    result = torch.zeros((), dtype=x.dtype, device=x.device)
     for row, vertical in ((top, 1 - down), (top + 1, down)):
         for column, horizontal in ((left, 1 - across), (left + 1, across)):
             inside = near & (row >= 0) & (row < height) & (column >= 0) & (column < width)
