@@ -20,6 +20,7 @@ from weights_convert.sources import (
     paddleseg,
     segparity,
     semsegpaddle,
+    smp,
     torchvision,
 )
 from weights_convert.sources.rules import Assignment, Layout, Origin, Recording, Source
@@ -39,6 +40,7 @@ SOURCES: dict[str, Source] = {
         paddleseg,
         gluoncv,
         torchvision,
+        smp,
     )
 }
 # What golden files call an origin -> the origin.

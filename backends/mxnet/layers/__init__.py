@@ -8,7 +8,7 @@ them. `F` is `mxnet.ndarray` or `mxnet.symbol`.
 from backends.mxnet.layers.activation import GELU, PReLU, activation
 from backends.mxnet.layers.attention import attend
 from backends.mxnet.layers.concat import concat, plain
-from backends.mxnet.layers.conv import ConvAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
+from backends.mxnet.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
 from backends.mxnet.layers.deformable import DeformableConv
 from backends.mxnet.layers.dropout import ScaledInInference, dropout
 from backends.mxnet.layers.gate import ChannelGate
@@ -33,6 +33,7 @@ __all__ = [
     "BatchNorm",
     "ChannelGate",
     "ConvAct",
+    "ConvGroupNormAct",
     "ConvNorm1d",
     "ConvNormAct",
     "DeformableConv",

@@ -8,9 +8,9 @@ from mxnet.gluon import HybridBlock, nn
 
 from backends.mxnet.layers.activation import activation
 from backends.mxnet.layers.network import Tensor
-from backends.mxnet.layers.norm import BatchNorm
+from backends.mxnet.layers.norm import BatchNorm, GroupNorm
 from core.arch.inventory import Kernel
-from core.arch.parts import NormSpec, Padding, halving_kernel, same_padding
+from core.arch.parts import GroupNormSpec, NormSpec, Padding, halving_kernel, same_padding
 
 
 class ConvNormAct(HybridBlock):
@@ -66,6 +66,19 @@ def _pad(F: ModuleType, x: Tensor, axis: int, before: int, after: int) -> Tensor
     widths = [0] * 8  # before and after, of N, C, h and w
     widths[2 * axis : 2 * axis + 2] = [before, after]
     return F.pad(x, mode="constant", pad_width=tuple(widths), constant_value=0)
+
+
+class ConvGroupNormAct(HybridBlock):
+    """Bias-free convolution that keeps the size - group norm - ReLU."""
+
+    def __init__(self, channels: int, width: int, kernel: Kernel, norm: GroupNormSpec) -> None:
+        super().__init__()
+        self.conv = nn.Conv2D(width, kernel, padding=same_padding(kernel), use_bias=False, in_channels=channels)
+        self.norm = GroupNorm(width, norm)
+        self.act = activation("relu", width)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
+        return self.act(self.norm(self.conv(x)))
 
 
 class ConvAct(HybridBlock):

@@ -2,7 +2,7 @@
 
 from backends.paddle.layers.activation import activation
 from backends.paddle.layers.attention import attend
-from backends.paddle.layers.conv import ConvAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
+from backends.paddle.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
 from backends.paddle.layers.deformable import DeformableConv
 from backends.paddle.layers.dropout import dropout
 from backends.paddle.layers.gate import ChannelGate
@@ -27,6 +27,7 @@ __all__ = [
     "BatchNorm",
     "ChannelGate",
     "ConvAct",
+    "ConvGroupNormAct",
     "ConvNorm1d",
     "ConvNormAct",
     "DeformableConv",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from paddle import Tensor, nn
 
 from backends.paddle.layers.activation import activation
-from backends.paddle.layers.norm import BatchNorm
+from backends.paddle.layers.norm import BatchNorm, GroupNorm
 from core.arch.inventory import Kernel
-from core.arch.parts import NormSpec, Padding, halving_kernel, same_padding
+from core.arch.parts import GroupNormSpec, NormSpec, Padding, halving_kernel, same_padding
 
 
 class ConvNormAct(nn.Layer):
@@ -45,6 +45,19 @@ class ConvNormAct(nn.Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.bn(self.conv(x)))
+
+
+class ConvGroupNormAct(nn.Layer):
+    """Bias-free convolution that keeps the size - group norm - ReLU."""
+
+    def __init__(self, channels: int, width: int, kernel: Kernel, norm: GroupNormSpec) -> None:
+        super().__init__()
+        self.conv = nn.Conv2D(channels, width, kernel, padding=same_padding(kernel), bias_attr=False)
+        self.norm = GroupNorm(width, norm)
+        self.act = activation("relu", width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.norm(self.conv(x)))
 
 
 class ConvAct(nn.Layer):

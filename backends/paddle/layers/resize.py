@@ -57,7 +57,7 @@ def halve(x: Tensor, align_corners: bool) -> Tensor:
 
 def resize_nearest(x: Tensor, size: Sequence[Side]) -> Tensor:
     """[N, C, h, w] to [N, C, *size]: place i is that of i * h / H, rounded down."""
-    for axis, (source, target) in enumerate(zip(x.shape[2:], size), start=2):
+    for axis, source, target in zip((2, 3), x.shape[2:], size):
         x = x.index_select(paddle.arange(target) * source // target, axis)
     return x
 

@@ -2,7 +2,7 @@
 
 from backends.torch.layers.activation import activation
 from backends.torch.layers.attention import attend
-from backends.torch.layers.conv import ConvAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
+from backends.torch.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
 from backends.torch.layers.deformable import DeformableConv
 from backends.torch.layers.dropout import ScaledInInference, dropout
 from backends.torch.layers.gate import ChannelGate
@@ -18,6 +18,7 @@ __all__ = [
     "BatchNorm",
     "ChannelGate",
     "ConvAct",
+    "ConvGroupNormAct",
     "ConvNorm1d",
     "ConvNormAct",
     "DeformableConv",

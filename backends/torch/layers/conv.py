@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backends.torch.layers.activation import activation
-from backends.torch.layers.norm import BatchNorm
+from backends.torch.layers.norm import BatchNorm, GroupNorm
 from core.arch.inventory import Kernel
-from core.arch.parts import NormSpec, Padding, halving_kernel, halving_padding, same_padding
+from core.arch.parts import GroupNormSpec, NormSpec, Padding, halving_kernel, halving_padding, same_padding
 
 
 class ConvNormAct(nn.Module):
@@ -49,6 +49,19 @@ def _pad_for_halving(x: Tensor, kernel: int) -> Tensor:
     """[N, C, h, w] with the zeros that `same` padding gives a convolution of stride 2."""
     rows, columns = (halving_padding(kernel, side) for side in x.shape[2:])
     return F.pad(x, (*columns, *rows))
+
+
+class ConvGroupNormAct(nn.Module):
+    """Bias-free convolution that keeps the size - group norm - ReLU."""
+
+    def __init__(self, channels: int, width: int, kernel: Kernel, norm: GroupNormSpec) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, kernel, padding=same_padding(kernel), bias=False)
+        self.norm = GroupNorm(width, norm)
+        self.act = activation("relu", width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.norm(self.conv(x)))
 
 
 class ConvAct(nn.Module):
