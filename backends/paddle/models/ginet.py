@@ -1,0 +1,144 @@
+"""GINet (Wu et al., arXiv:2009.06160).
+
+Original: PaddleSeg. The projection onto the nodes is divided by the number of places, the one back is not; nodes and
+words are compared without scaling, and a softmax over the words says which of them a node takes up.
+"""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from backends.paddle.encoder_decoder import EncoderDecoder
+from backends.paddle.heads import FCNHead
+from backends.paddle.layers import BatchNorm, ConvNormAct, resize
+from core.arch.families.ginet import GINetSpec, InteractionSpec, JPUSpec, WordsSpec
+from core.arch.parts import NormSpec
+
+
+class SeparableConv(nn.Layer):
+    """Dilated depthwise 3x3 without activation, pointwise convolution, each with batch norm."""
+
+    def __init__(self, channels: int, width: int, dilation: int, norm: NormSpec) -> None:
+        super().__init__()
+        self.depthwise = ConvNormAct(channels, channels, 3, norm, dilation=dilation, groups=channels, act="none")
+        self.pointwise = ConvNormAct(channels, width, 1, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))
+
+
+class JPU(nn.Layer):
+    """{stage: map} -> [N, dilations * width, h, w], of the sides of the shallowest stage joined."""
+
+    def __init__(self, spec: GINetSpec, jpu: JPUSpec) -> None:
+        super().__init__()
+        norm, self.align_corners = spec.backbone.norm, spec.align_corners
+        self.stages = jpu.stages(spec.backbone)
+        self.lateral = nn.LayerList(
+            [ConvNormAct(spec.backbone.channels(stage), jpu.width, 3, norm) for stage in self.stages]
+        )
+        joined = len(self.stages) * jpu.width
+        self.branches = nn.LayerList([SeparableConv(joined, jpu.width, d, norm) for d in jpu.dilations])
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        maps = [lateral(features[stage]) for stage, lateral in zip(self.stages, self.lateral)]
+        size = maps[-1].shape[2:]
+        x = paddle.concat([*(resize(y, size, self.align_corners) for y in maps[:-1]), maps[-1]], axis=1)
+        return paddle.concat([branch(x) for branch in self.branches], axis=1)
+
+
+class WordLayer(nn.Layer):
+    """Linear - batch norm over the classes - ReLU, of [C, features]."""
+
+    def __init__(self, features: int, width: int, norm: NormSpec) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, width)
+        self.bn = BatchNorm(width, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.linear(x).unsqueeze(2)).squeeze(2))
+
+
+class Words(nn.Layer):
+    """The features of the classes, the same for every picture of the map `x`: [N, states, C]."""
+
+    def __init__(self, spec: WordsSpec, width: int, num_classes: int, norm: NormSpec) -> None:
+        super().__init__()
+        zeros = nn.initializer.Constant()
+        self.embedding = self.create_parameter([num_classes, spec.features], default_initializer=zeros)
+        self.embedding.stop_gradient = True  # a parameter, so that it is stored among them, but never learned
+        self.layers = nn.Sequential(WordLayer(spec.features, spec.hidden, norm), WordLayer(spec.hidden, width, norm))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(self.embedding).t().unsqueeze(0).expand([x.shape[0], -1, -1])
+
+
+class GraphConv(nn.Layer):
+    """Graph convolution of [N, states, K]: over the nodes with a shortcut, then over the states."""
+
+    def __init__(self, nodes: int, states: int) -> None:
+        super().__init__()
+        self.nodes = nn.Conv1D(nodes, nodes, 1)
+        self.states = nn.Conv1D(states, states, 1, bias_attr=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = self.nodes(x.transpose([0, 2, 1])).transpose([0, 2, 1])
+        return self.states(F.relu(mixed + x))
+
+
+class Transfer(nn.Layer):
+    """What the nodes [N, states, K] take up of the words [N, states, C], weighted by `gamma` for each node."""
+
+    def __init__(self, spec: InteractionSpec) -> None:
+        super().__init__()
+        self.gamma = self.create_parameter([spec.nodes], default_initializer=nn.initializer.Constant())
+        self.query = nn.Conv1D(spec.states, spec.inner, 1)
+        self.key = nn.Conv1D(spec.states, spec.inner, 1)
+        self.value = nn.Conv1D(spec.states, spec.states, 1)
+
+    def forward(self, nodes: Tensor, words: Tensor) -> Tensor:
+        attention = F.softmax(self.query(words).transpose([0, 2, 1]) @ self.key(nodes), axis=1)  # [N, C, K]
+        return self.gamma * (self.value(words) @ attention) + nodes
+
+
+class Interaction(nn.Layer):
+    """The graph interaction unit: x + (nodes of x, with what they take up of the words, back at the places)."""
+
+    def __init__(self, spec: InteractionSpec, width: int, num_classes: int, norm: NormSpec) -> None:
+        super().__init__()
+        self.assign = nn.Conv2D(width, spec.nodes, 1)
+        self.project = nn.Conv2D(width, spec.states, 1)
+        self.places = GraphConv(spec.nodes, spec.states)
+        self.words = GraphConv(num_classes, spec.states)
+        self.transfer = Transfer(spec)
+        self.out = ConvNormAct(spec.states, width, 1, norm, act="none")
+
+    def forward(self, x: Tensor, words: Tensor) -> Tensor:
+        assignment = self.assign(x).flatten(2)  # [N, K, HW]
+        states = self.project(x).flatten(2)  # [N, S, HW]
+        places = paddle.ones_like(states[:, :1]).sum(axis=2, keepdim=True)  # [N, 1, 1]: how many they are
+        nodes = states @ assignment.transpose([0, 2, 1]) / places  # [N, S, K]
+        nodes = self.transfer(self.places(nodes), self.words(words))
+        return x + self.out((nodes @ assignment).unflatten(2, x.shape[2:]))
+
+
+class GINet(EncoderDecoder):
+    """[N, 3, H, W] -> logits at the stride of the backbone's (or the JPU's) map, main head first."""
+
+    def __init__(self, spec: GINetSpec) -> None:
+        super().__init__(spec)
+        norm, width, classes = spec.backbone.norm, spec.width, spec.num_classes
+        self.deepest, self.joins = spec.backbone.deepest, spec.jpu is not None
+        if spec.jpu is not None:
+            self.jpu = JPU(spec, spec.jpu)
+        self.words = Words(spec.words, spec.graph.states, classes, norm)
+        self.reduce = ConvNormAct(spec.reduced_channels, width, 3, norm)
+        self.graph = Interaction(spec.graph, width, classes, norm)
+        self.head = FCNHead(width, classes, spec.head, norm, align_corners=spec.align_corners)
+
+    def decode(self, features: dict[str, Tensor]) -> Tensor:
+        x = self.jpu(features) if self.joins else features[self.deepest]
+        x = self.reduce(x)
+        return self.head(self.graph(x, self.words(x)))
