@@ -51,4 +51,7 @@ class AuxiliaryHeads(nn.LayerList):
         self.taps = [head.tap for head in spec.auxiliary]
 
     def forward(self, features: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        return tuple(head(features[tap]) for head, tap in zip(self, self.taps))
+        logits = []  # in a loop: paddle.jit gives a generator's free variables back as cells after a break of the graph
+        for head, tap in zip(self, self.taps):
+            logits.append(head(features[tap]))
+        return tuple(logits)

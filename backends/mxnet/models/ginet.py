@@ -139,9 +139,9 @@ class GINet(EncoderDecoder):
         self.deepest, self.joins = spec.backbone.deepest, spec.jpu is not None
         if spec.jpu is not None:
             self.jpu = JPU(spec, spec.jpu)
-        self.words = Words(spec.words, spec.graph.states, classes, norm)
+        self.words = Words(spec.words, spec.interaction.states, classes, norm)
         self.reduce = ConvNormAct(spec.reduced_channels, width, 3, norm)
-        self.graph = Interaction(spec.graph, width, classes, norm)
+        self.interaction = Interaction(spec.interaction, width, classes, norm)
         self.head = FCNHead(width, classes, spec.head, norm, align_corners=spec.align_corners)
 
     def decode(self, F: ModuleType, features: dict[str, Tensor]) -> Tensor:
@@ -149,4 +149,4 @@ class GINet(EncoderDecoder):
         if self.joins:
             x = self.jpu(*(features[stage] for stage in self.jpu.stages))
         x = self.reduce(x)
-        return self.head(self.graph(x, self.words(x)))
+        return self.head(self.interaction(x, self.words(x)))

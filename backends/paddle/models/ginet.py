@@ -133,12 +133,12 @@ class GINet(EncoderDecoder):
         self.deepest, self.joins = spec.backbone.deepest, spec.jpu is not None
         if spec.jpu is not None:
             self.jpu = JPU(spec, spec.jpu)
-        self.words = Words(spec.words, spec.graph.states, classes, norm)
+        self.words = Words(spec.words, spec.interaction.states, classes, norm)
         self.reduce = ConvNormAct(spec.reduced_channels, width, 3, norm)
-        self.graph = Interaction(spec.graph, width, classes, norm)
+        self.interaction = Interaction(spec.interaction, width, classes, norm)
         self.head = FCNHead(width, classes, spec.head, norm, align_corners=spec.align_corners)
 
     def decode(self, features: dict[str, Tensor]) -> Tensor:
         x = self.jpu(features) if self.joins else features[self.deepest]
         x = self.reduce(x)
-        return self.head(self.graph(x, self.words(x)))
+        return self.head(self.interaction(x, self.words(x)))

@@ -118,7 +118,7 @@ class GINetSpec(EncoderDecoderSpec):
     jpu: JPUSpec | None = field(default_factory=JPUSpec)
     width: int = 512
     words: WordsSpec = field(default_factory=WordsSpec)
-    graph: InteractionSpec = field(default_factory=InteractionSpec)
+    interaction: InteractionSpec = field(default_factory=InteractionSpec)
     head: FCNHeadSpec = FCNHeadSpec(width=0)
     auxiliary: tuple[FCNHeadSpec, ...] = (FCNHeadSpec(tap="layer3", width=256),)
 
@@ -134,9 +134,9 @@ class GINetSpec(EncoderDecoderSpec):
     def decoder_inventory(self, out: Inventory) -> None:
         if self.jpu is not None:
             self.jpu.inventory(out, "jpu", self.backbone)
-        self.words.inventory(out, "words", self.graph.states, self.num_classes)
+        self.words.inventory(out, "words", self.interaction.states, self.num_classes)
         out.conv_norm_act("reduce", self.reduced_channels, self.width, 3)
-        self.graph.inventory(out, "graph", self.width, self.num_classes)
+        self.interaction.inventory(out, "interaction", self.width, self.num_classes)
         self.head.inventory(out, "head", self.width, self.num_classes)
 
     def narrow(self) -> GINetSpec:
@@ -146,7 +146,7 @@ class GINetSpec(EncoderDecoderSpec):
             jpu=self.jpu and dataclasses.replace(self.jpu, width=8),
             width=16,
             words=dataclasses.replace(self.words, features=12, hidden=8),
-            graph=dataclasses.replace(self.graph, nodes=6, states=8, inner=8),
+            interaction=dataclasses.replace(self.interaction, nodes=6, states=8, inner=8),
             head=self.head.narrow(),
             auxiliary=narrow_heads(self.auxiliary),
         )
