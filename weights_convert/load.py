@@ -28,7 +28,7 @@ class LoadedWeights:
 
     state: canonical name -> float32 array (float64 stays), complete unless something was left out or is absent.
     left_out: names with another number of classes, "file's shape -> network's shape".
-    absent: parameters the file does not have (auxiliary heads), which keep their values.
+    absent: parameters the file does not have (auxiliary heads; all but the backbone's), which keep their values.
     dropped: the file's names that were left out on purpose, and why.
     notes: what a reader should know, one sentence each.
     normalization: how the pictures it was trained on were normalised (core.data.normalization), where that is known.
@@ -48,7 +48,9 @@ class LoadedWeights:
         lines = [f"{self.path}: {len(self.state)} tensors of {self.origin}"]
         lines += [f"  left out, other number of classes: {name} {shapes}" for name, shapes in self.left_out.items()]
         if self.absent:
-            lines.append(f"  not in the file, kept as initialised: {len(self.absent)} of the auxiliary heads")
+            heads = all(name.startswith("auxiliary.") for name in self.absent)
+            what = "of the auxiliary heads" if heads else "tensors: the file holds the backbone alone"
+            lines.append(f"  not in the file, kept as initialised: {len(self.absent)} {what}")
         lines += [f"  dropped: {reason}: {count} tensors" for reason, count in count_reasons(self.dropped).items()]
         lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.arch import PRESETS, Spec, build
+from core.arch.backbones.base import BackboneSpec
 from core.errors import ConfigError, SpecError, WeightsError
 from core.schema import merged, nearest
 from weights_convert.sources import SOURCES, Layout, Origin, Source, find_source
@@ -228,6 +229,8 @@ def fit_to(
         for layout in source.layouts:
             if any(PRESETS[preset].spec.arch == spec.arch for preset in layout.presets):
                 readings.append(_against(source, layout, spec, shapes, fine_tune))
+            if fine_tune and backbone_of(spec) in layout.backbones:
+                readings.append((_backbone_alone(source, layout, spec, shapes), []))
     if not readings:
         raise WeightsError(f"{where}: origin {origin} has no {spec.arch}")
     good = [reading for reading in readings if reading[0].problems == 0]
@@ -238,6 +241,29 @@ def fit_to(
         names = "\n".join(f"  {fit.label}" for fit in [good[0][0], *different])
         raise WeightsError(f"{where}: fits in several ways that disagree:\n{names}\nsay which with --from ORIGIN")
     return good[0]
+
+
+def backbone_of(spec: Spec) -> str | None:
+    """The family of the network's backbone; None for a network without one."""
+    backbone = getattr(spec, "backbone", None)
+    return backbone.family if isinstance(backbone, BackboneSpec) else None
+
+
+def _backbone_alone(source: Source, layout: Layout, spec: Spec, shapes: Mapping[str, tuple[int, ...]]) -> Fit:
+    """The reading of a published backbone: all that the network's backbone has must be there."""
+    fit = compare(source, layout, f"given ({spec.arch}'s backbone)", {}, spec, shapes)
+    wanted = {parameter.name for parameter in spec.parameters()}
+    beyond = {
+        origin.name: "layer behind the last that the network's backbone has"
+        for name, origin in layout.assign(shapes, spec).origins.items()
+        if name not in wanted
+    }
+    return dataclasses.replace(
+        fit,
+        missing=[item for item in fit.missing if item.startswith("backbone.")],
+        unexpected=[item for item in fit.unexpected if item.split(" ")[0] not in beyond],
+        dropped=fit.dropped | beyond,
+    )
 
 
 def _with_classes(spec: Spec, classes: int) -> Spec:

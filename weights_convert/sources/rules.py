@@ -165,6 +165,9 @@ class Layout(Protocol):
     @property
     def presets(self) -> tuple[str, ...]: ...
 
+    @property
+    def backbones(self) -> tuple[str, ...]: ...
+
     def assign(self, names: Iterable[str], spec: Spec) -> Assignment: ...
 
 
@@ -186,13 +189,17 @@ COUNTER = Drop(r"(.*\.)?num_batches_tracked", "PyTorch's counter of batches; onl
 
 @dataclass(frozen=True)
 class RuleLayout:
-    """A naming given by rules; `presets` are the specs its networks have."""
+    """A naming given by rules; `presets` are the specs its networks have.
+
+    Of a backbone published alone `backbones` are the families instead: any network on one may start from it.
+    """
 
     name: str
     presets: tuple[str, ...]
     rules: tuple[Rule, ...]
     dropped: tuple[Drop, ...] = ()
     leaves: Mapping[str, str] = field(default_factory=lambda: TORCH_LEAVES, hash=False)
+    backbones: tuple[str, ...] = ()
 
     def assign(self, names: Iterable[str], spec: Spec) -> Assignment:
         """Raises WeightsError if two rules claim a name, or two names become the same tensor."""

@@ -40,6 +40,7 @@ class NativeLayout:
     name: str
     backend: str | None = None
     presets: tuple[str, ...] = tuple(PRESETS)
+    backbones: tuple[str, ...] = ()
     dropped: tuple[Drop, ...] = (OPTIMIZER, COUNTER)
 
     def assign(self, names: Iterable[str], spec: Spec) -> Assignment:

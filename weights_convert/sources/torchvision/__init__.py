@@ -9,4 +9,5 @@ SOURCE = Source(
     "torchvision.models.segmentation, github.com/pytorch/vision (PyTorch)",
     layouts_in(__name__),
     Recording("torchvision", resizes=True),
+    normalization="imagenet",
 )
