@@ -6,9 +6,10 @@ them. `F` is `mxnet.ndarray` or `mxnet.symbol`.
 """
 
 from backends.mxnet.layers.activation import GELU, PReLU, activation
+from backends.mxnet.layers.aspp import ASPP
 from backends.mxnet.layers.attention import attend
 from backends.mxnet.layers.concat import concat, plain
-from backends.mxnet.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
+from backends.mxnet.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct
 from backends.mxnet.layers.deformable import DeformableConv
 from backends.mxnet.layers.dropout import ScaledInInference, dropout
 from backends.mxnet.layers.gate import ChannelGate
@@ -26,8 +27,10 @@ from backends.mxnet.layers.resize import (
     resize_nearest,
 )
 from backends.mxnet.layers.sampling import sample, warp
+from backends.mxnet.layers.separable import SeparableConv, separable_conv
 
 __all__ = [
+    "ASPP",
     "GELU",
     "Backbone",
     "BatchNorm",
@@ -60,6 +63,7 @@ __all__ = [
     "resize_from_start",
     "resize_nearest",
     "sample",
+    "separable_conv",
     "strided_pool",
     "warp",
 ]

@@ -130,28 +130,3 @@ class ConvNorm1d(HybridBlock):
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
         # MXNet's float32 batch norm fails on the [N, C, L] that a Conv1D leaves, hence the fourth axis.
         return F.squeeze(self.bn(F.expand_dims(self.conv(x), axis=3)), axis=3)
-
-
-class SeparableConv(HybridBlock):
-    """Depthwise convolution without a norm - pointwise convolution - batch norm - activation."""
-
-    def __init__(
-        self,
-        channels: int,
-        width: int,
-        kernel: Kernel,
-        norm: NormSpec,
-        *,
-        stride: int = 1,
-        dilation: int = 1,
-        act: str = "relu",
-    ) -> None:
-        super().__init__()
-        padding = same_padding(kernel, dilation)
-        self.depthwise = nn.Conv2D(
-            channels, kernel, stride, padding, dilation, groups=channels, use_bias=False, in_channels=channels
-        )
-        self.pointwise = ConvNormAct(channels, width, 1, norm, act=act)
-
-    def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x))

@@ -1,8 +1,9 @@
 """Building blocks, with every default written out that differs between frameworks."""
 
 from backends.paddle.layers.activation import activation
+from backends.paddle.layers.aspp import ASPP
 from backends.paddle.layers.attention import attend
-from backends.paddle.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
+from backends.paddle.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct
 from backends.paddle.layers.deformable import DeformableConv
 from backends.paddle.layers.dropout import dropout
 from backends.paddle.layers.gate import ChannelGate
@@ -21,8 +22,10 @@ from backends.paddle.layers.resize import (
     resize_nearest,
 )
 from backends.paddle.layers.sampling import sample, warp
+from backends.paddle.layers.separable import SeparableConv, separable_conv
 
 __all__ = [
+    "ASPP",
     "Backbone",
     "BatchNorm",
     "ChannelGate",
@@ -50,6 +53,7 @@ __all__ = [
     "resize_from_start",
     "resize_nearest",
     "sample",
+    "separable_conv",
     "strided_pool",
     "warp",
 ]

@@ -110,28 +110,3 @@ class ConvNorm1d(nn.Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.bn(self.conv(x))
-
-
-class SeparableConv(nn.Layer):
-    """Depthwise convolution without a norm - pointwise convolution - batch norm - activation."""
-
-    def __init__(
-        self,
-        channels: int,
-        width: int,
-        kernel: Kernel,
-        norm: NormSpec,
-        *,
-        stride: int = 1,
-        dilation: int = 1,
-        act: str = "relu",
-    ) -> None:
-        super().__init__()
-        padding = same_padding(kernel, dilation)
-        self.depthwise = nn.Conv2D(
-            channels, channels, kernel, stride, padding, dilation, groups=channels, bias_attr=False
-        )
-        self.pointwise = ConvNormAct(channels, width, 1, norm, act=act)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x))

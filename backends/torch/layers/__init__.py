@@ -1,8 +1,9 @@
 """Building blocks, with every default written out that differs between frameworks."""
 
 from backends.torch.layers.activation import activation
+from backends.torch.layers.aspp import ASPP
 from backends.torch.layers.attention import attend
-from backends.torch.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct, SeparableConv
+from backends.torch.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct
 from backends.torch.layers.deformable import DeformableConv
 from backends.torch.layers.dropout import ScaledInInference, dropout
 from backends.torch.layers.gate import ChannelGate
@@ -12,8 +13,10 @@ from backends.torch.layers.pooling import adaptive_pool, global_pool, strided_po
 from backends.torch.layers.pyramid import PyramidPooling
 from backends.torch.layers.resize import enlarge, halve, resize, resize_from_start, resize_nearest
 from backends.torch.layers.sampling import sample, warp
+from backends.torch.layers.separable import SeparableConv, separable_conv
 
 __all__ = [
+    "ASPP",
     "Backbone",
     "BatchNorm",
     "ChannelGate",
@@ -39,6 +42,7 @@ __all__ = [
     "resize_from_start",
     "resize_nearest",
     "sample",
+    "separable_conv",
     "strided_pool",
     "warp",
 ]

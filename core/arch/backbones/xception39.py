@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from core.arch.backbones.base import BackboneSpec
 from core.arch.inventory import Inventory
+from core.arch.parts import separable_inventory
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,7 @@ class Xception39Spec(BackboneSpec):
 
     def _block(self, out: Inventory, block: SeparableBlockSpec) -> None:
         for i, (channels, width) in enumerate(block.convs):
-            with out.scope(f"convs.{i}"):
-                out.conv("depthwise", channels, channels, 3, groups=channels)
-                out.conv_norm_act("pointwise", channels, width, 1)
+            separable_inventory(out, f"convs.{i}", channels, width, 3, separation="bare")
         if block.projects:
             out.conv_norm_act("downsample", block.channels, block.out, 1, act="none")
 

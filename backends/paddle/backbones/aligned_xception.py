@@ -1,0 +1,71 @@
+"""Modified aligned Xception (Chen et al., arXiv:1802.02611); numbers in core/arch/backbones/aligned_xception.py."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from backends.paddle.layers import Backbone, ConvNormAct, SeparableConv
+from core.arch.backbones.aligned_xception import AlignedXceptionSpec, XceptionBlockSpec
+from core.arch.parts import NormSpec
+
+
+class Block(nn.Layer):
+    """Three separable convolutions, an activation before each (but maybe the first), and a shortcut."""
+
+    def __init__(self, spec: XceptionBlockSpec, norm: NormSpec) -> None:
+        super().__init__()
+        self.starts, last = spec.starts, len(spec.widths) - 1
+        self.convs = nn.LayerList()
+        channels = spec.channels
+        for i, width in enumerate(spec.widths):
+            stride = spec.stride if i == last else 1
+            dilation = spec.dilation if stride == 1 else 1
+            self.convs.append(
+                SeparableConv(channels, width, 3, norm, separation="norm", stride=stride, dilation=dilation, act="none")
+            )
+            channels = width
+        self.shortcut: nn.Layer = nn.Identity()
+        if spec.projects:
+            self.shortcut = ConvNormAct(spec.channels, channels, 1, norm, stride=spec.stride, act="none")
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for i, conv in enumerate(self.convs):
+            if i > 0 or self.starts:
+                y = F.relu(y)
+            y = conv(y)
+        return y + self.shortcut(x)
+
+
+class AlignedXception(Backbone):
+    """The maps of entry1 (behind a ReLU), middle (before one) and exit."""
+
+    def __init__(self, spec: AlignedXceptionSpec) -> None:
+        super().__init__(spec)
+        norm, (first, second) = spec.norm, spec.stem_widths
+        self.stem = nn.Sequential(
+            ConvNormAct(spec.in_channels, first, 3, norm, stride=2), ConvNormAct(first, second, 3, norm)
+        )
+        self.entry = nn.LayerList(Block(block, norm) for block in spec.entry())
+        self.middle = nn.Sequential(*[Block(block, norm) for block in spec.middle()])
+        self.exit = Block(spec.exit(), norm)
+        self.tail = nn.Sequential(
+            *[
+                SeparableConv(channels, width, 3, norm, separation="norm", dilation=spec.tail_dilation)
+                for channels, width in pairwise(spec.exit_widths)
+            ]
+        )
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x = self.stem(x)
+        features = {}
+        for i, block in enumerate(self.entry):
+            x = block(x)
+            if i == 0:
+                x = features["entry1"] = F.relu(x)  # 1/4
+        x = features["middle"] = self.middle(x)
+        features["exit"] = self.tail(F.relu(self.exit(x)))
+        return features
