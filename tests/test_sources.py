@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from core.arch import PRESETS, build
+from core.arch.backbones.base import BackboneSpec
 from core.errors import WeightsError
 from core.initialize import initial_state
 from core.schema import merged
@@ -235,9 +236,10 @@ def test_two_names_for_one_parameter_are_an_error() -> None:
 def test_every_layout_names_presets_that_exist_and_of_one_architecture() -> None:
     for source in SOURCES.values():
         for layout in source.layouts:
-            assert layout.presets
+            assert layout.presets or layout.backbones
             assert set(layout.presets) <= set(PRESETS)
-            if source.name != "segparity":
+            assert set(layout.backbones) <= set(BackboneSpec.members())
+            if source.name != "segparity" and layout.presets:
                 assert len({PRESETS[preset].spec.arch for preset in layout.presets}) == 1
 
 
