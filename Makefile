@@ -17,7 +17,7 @@ constraints := constraints-$(if $(filter mxnet,$(BACKENDS)),mxnet,numpy2).txt
 witnesses := cityscapesscripts pyquaternion $(if $(filter mxnet,$(BACKENDS)),gluoncv autocfg yacs portalocker scipy)
 stamp  := $(VENV)/.set-up-$(subst $(space),-,$(strip $(BACKENDS)))
 
-.PHONY: setup demo test test-slow lint types format parity bench table clean
+.PHONY: setup demo test test-slow lint types format parity bench table zoo clean
 
 setup: $(stamp)
 
@@ -61,8 +61,13 @@ $(peers)/.set-up: benchmarks/requirements.txt | setup
 parity: setup
 	OMP_NUM_THREADS=1 $(bin)/python -m parity_tests report --backends "$(BACKENDS)"
 
+# The tables from what was measured; `make zoo` counts the multiply-adds of new presets first (with PyTorch).
 table: setup
-	$(bin)/python -m core.zoo README.md
+	$(bin)/python -m core.zoo README.md docs/zoo.md
+
+zoo: setup
+	$(bin)/python -m benchmarks.zoo count
+	$(bin)/python -m core.zoo README.md docs/zoo.md
 
 clean:
 	rm -rf $(VENV) build *.egg-info report runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

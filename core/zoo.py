@@ -1,43 +1,215 @@
-"""The table of the zoo in README.md, made from the presets: `python -m core.zoo README.md`."""
+"""The tables of the zoo, made from the presets and from what was measured of them.
+
+python -m core.zoo README.md docs/zoo.md      # each file gets the table that its markers ask for
+"""
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from core.arch import PRESETS
+from core.arch import PRESETS, Preset
+from core.arch.published import Figure
+from core.description import backend_names
 from core.errors import SegParityError
+from core.files import write_text
+from core.measurements import SIZE, SIZES, Agreement, Entry, Measurements, Run
 
-BEGIN, END = "<!-- zoo: begin (make table) -->", "<!-- zoo: end -->"
+MEASUREMENTS = Path("docs/zoo_measurements.json")
+END = "<!-- zoo: end -->"
+Machine = tuple[str, int]  # processor, threads
+Row = tuple[str, ...]
 
 
-def zoo_table() -> str:
-    """Markdown: one row per preset that stands for a published network."""
-    rows = ["| preset | parameters (M) | original | paper |", "| --- | ---: | --- | --- |"]
-    for name, preset in PRESETS.items():
-        if name.endswith("_tiny"):
+def in_table(name: str) -> bool:
+    """Whether the preset stands for a published network."""
+    return not name.endswith("_tiny")
+
+
+def short_table(measured: Measurements) -> str:
+    """Markdown, for the README: one row per published network."""
+    rows = [
+        (
+            f"`{name}`",
+            _millions(preset.spec.parameter_count()),
+            _giga(measured.of(preset)),
+            _short_figure(preset.figures),
+            preset.original,
+            _paper(preset),
+        )
+        for name, preset in _published()
+    ]
+    header = ("preset", "parameters, M:", "multiply-adds, G:", "published mIoU", "original", "paper")
+    return _markdown(header, rows)
+
+
+def long_table(measured: Measurements) -> str:
+    """Markdown, for docs/zoo.md: one row per published network with all that is known of it, and the machines."""
+    machines = _machines(measured)
+    places = [(machine, size) for machine in machines for size in SIZES]
+    header = [
+        "preset",
+        "parameters, M:",
+        "values in inference, M:",
+        "multiply-adds, G:",
+        "golden, inference:",
+        "golden, training:",
+    ]
+    for machine, (height, width) in places:
+        mark = _mark(machines.index(machine))
+        header += [f"ms, {height}x{width} {mark}:", f"MiB, {height}x{width} {mark}:"]
+    header += ["published mIoU", "published weights", "their licence", "original", "paper"]
+    rows = [_long_row(preset, measured.of(preset), places) for _, preset in _published()]
+    return "\n\n".join([_markdown(header, rows), *_legend(measured, machines)])
+
+
+def _long_row(preset: Preset, entry: Entry | None, places: Sequence[tuple[Machine, tuple[int, int]]]) -> Row:
+    golden = () if entry is None else entry.golden
+    runs = () if entry is None else entry.runs
+    cells = [
+        f"`{preset.name}`",
+        _millions(preset.spec.parameter_count()),
+        _millions(preset.spec.inference_values()),
+        _giga(entry),
+        *(_digits([found for found in golden if found.mode == mode]) for mode in ("eval", "train")),
+    ]
+    for machine, size in places:
+        here = {run.backend: run for run in runs if (run.machine, run.size) == (machine, size)}
+        cells += [
+            _each(here, lambda run: f"{run.median_ms:.0f}{_at(run.input, run.size)}"),
+            _each(here, lambda run: f"{run.peak_mib:.0f}"),
+        ]
+    weights = preset.weights
+    cells += [
+        "; ".join(map(_figure, preset.figures)),
+        weights.where if weights else "",
+        (weights.licence or "not stated") if weights else "",
+        preset.original,
+        _paper(preset),
+    ]
+    return tuple(cells)
+
+
+# Cells: empty where nothing is known
+
+
+def _published() -> Iterable[tuple[str, Preset]]:
+    return ((name, preset) for name, preset in PRESETS.items() if in_table(name))
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.3f}"
+
+
+def _giga(entry: Entry | None) -> str:
+    return "" if entry is None else f"{entry.multiply_adds / 1e9:.2f}{_at(entry.input, SIZE)}"
+
+
+def _at(taken: tuple[int, int], size: tuple[int, int]) -> str:
+    """Says the picture's size where the network does not take the table's."""
+    return "" if taken == size else f" at {taken[0]}x{taken[1]}"
+
+
+def _paper(preset: Preset) -> str:
+    number = preset.paper.rsplit("arXiv:", 1)[-1]
+    return preset.paper if number == preset.paper else f"[{number}](https://arxiv.org/abs/{number})"
+
+
+def _figure(figure: Figure) -> str:
+    return f"{figure.miou:g} on {figure.data}, {figure.protocol or 'protocol not stated'} ({figure.source})"
+
+
+def _short_figure(figures: Sequence[Figure]) -> str:
+    return f"{figures[0].miou:g}, {figures[0].data}" if figures else ""
+
+
+def _digits(found: Sequence[Agreement]) -> str:
+    """Digits in which the worst output of the worst file agrees with the original's, for each backend."""
+    worst: dict[str, str] = {}
+    for name in backend_names():
+        of_backend = [agreement for agreement in found if agreement.backend == name]
+        if not of_backend:
             continue
-        paper = preset.paper.rsplit("arXiv:", 1)[-1]
-        size = f"{preset.spec.parameter_count() / 1e6:.3f}"
-        rows.append(f"| `{name}` | {size} | {preset.original} | [{paper}](https://arxiv.org/abs/{paper}) |")
-    return "\n".join(rows)
+        relatives = [agreement.relative for agreement in of_backend]
+        if not all(agreement.passed for agreement in of_backend) or None in relatives:
+            worst[name] = "fails"
+        else:
+            largest = max(relative for relative in relatives if relative is not None)
+            worst[name] = f"{-math.log10(max(largest, 1e-16)):.1f}"
+    return _each(worst, str)
 
 
-def put_table(text: str, where: str) -> str:
-    """`text` with the table between its markers. Raises SegParityError where they are missing."""
-    if BEGIN not in text or END not in text:
-        raise SegParityError(f"{where}: has no lines {BEGIN!r} and {END!r} to put the table between")
-    before, rest = text.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n{zoo_table()}\n{END}{rest.split(END, 1)[1]}"
+def _each(values: dict[str, Run] | dict[str, str], show: Callable[..., str]) -> str:
+    """`a / b / c` in the order of the backends, – for one without; empty where no backend has a value."""
+    if not values:
+        return ""
+    return " / ".join(show(values[name]) if name in values else "–" for name in backend_names())
+
+
+# Machines
+
+
+def _machines(measured: Measurements) -> list[Machine]:
+    """Those on which networks of the table were timed, the one with the most runs first."""
+    entries = [measured.of(preset) for _, preset in _published()]
+    all_runs = [run.machine for entry in entries if entry is not None for run in entry.runs]
+    return sorted(set(all_runs), key=lambda machine: (-all_runs.count(machine), machine))
+
+
+def _mark(index: int) -> str:
+    return chr(ord("A") + index)
+
+
+def _legend(measured: Measurements, machines: Sequence[Machine]) -> list[str]:
+    lines = []
+    for index, machine in enumerate(machines):
+        entries = [measured.of(preset) for _, preset in _published()]
+        runs = [run for entry in entries if entry for run in entry.runs if run.machine == machine]
+        versions = ", ".join(sorted({run.version for run in runs}))
+        others = [run.others for run in runs if run.others is not None]
+        busy = f"; other programs kept at most {max(others):.2f} processors busy meanwhile" if others else ""
+        processor, threads = machine
+        lines.append(f"{_mark(index)}: {processor}, {threads} thread{'s' if threads > 1 else ''}; {versions}{busy}.")
+    return lines
+
+
+# Markdown
+
+
+def _markdown(header: Sequence[str], rows: Iterable[Row]) -> str:
+    """A column whose title ends with a colon is set to the right."""
+    right = [title.endswith(":") for title in header]
+    rule = " | ".join("---:" if column else "---" for column in right)
+    lines = [f"| {' | '.join(title.removesuffix(':') for title in header)} |", f"| {rule} |"]
+    lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+TABLES = {
+    "<!-- zoo: begin (make table) -->": short_table,
+    "<!-- zoo: begin, all that is known (make table) -->": long_table,
+}
+
+
+def put_table(text: str, where: str, measured: Measurements) -> str:
+    """`text` with its table between its markers. Raises SegParityError where they are missing."""
+    for begin, table in TABLES.items():
+        if begin in text and END in text:
+            before, rest = text.split(begin, 1)
+            return f"{before}{begin}\n{table(measured)}\n{END}{rest.split(END, 1)[1]}"
+    raise SegParityError(f"{where}: has no lines {' or '.join(map(repr, TABLES))} and {END!r} to put a table between")
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1:
-        print("usage: python -m core.zoo README.md", file=sys.stderr)
+    if not arguments:
+        print("usage: python -m core.zoo FILE…", file=sys.stderr)
         return 2
-    path = Path(arguments[0])
     try:
-        path.write_text(put_table(path.read_text(encoding="utf-8"), str(path)), encoding="utf-8")
+        measured = Measurements.read(MEASUREMENTS)
+        for path in map(Path, arguments):
+            write_text(path, put_table(path.read_text(encoding="utf-8"), str(path), measured))
     except (SegParityError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

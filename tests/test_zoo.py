@@ -1,24 +1,216 @@
-"""The README's table is the presets'."""
+"""The tables of the zoo: of the presets and of the measurements in the repository, and of nothing else."""
 
 from __future__ import annotations
 
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from core.errors import SegParityError
-from core.zoo import main, put_table
+from benchmarks import zoo
+from core.arch import PRESETS
+from core.arch.published import Figure
+from core.errors import ConfigError, DataError, SegParityError
+from core.measurements import SIZE, SIZES, Agreement, Entry, Measurements, Run
+from core.zoo import MEASUREMENTS, in_table, long_table, main, put_table, short_table
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+NAME = "espnet_p2_q8"
+VALUES = PRESETS[NAME].spec.inference_values()
+AGREEMENT = Agreement("ESPNet/ESPNet", "torch", "eval", "float32", 5.0e-6, True)
+RUN = Run("torch", "torch 2", "Some processor", 2, SIZE, SIZE, 41.26, 612.0, 0.03)
+ENTRY = Entry(VALUES, 4_670_283_776, SIZE, (AGREEMENT,), (RUN,))
 
 
-def test_readme_is_current() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert put_table(text, "README.md") == text, "run `make table`"
+def row(table: str, name: str = NAME) -> dict[str, str]:
+    """The row's cells by the titles."""
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:1] == "|"]
+    found = next(cells for cells in lines if cells[0] == f"`{name}`")
+    assert len(found) == len(lines[0])
+    return dict(zip(lines[0], found))
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/zoo.md"])
+def test_the_tables_are_current(file: str) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    measured = Measurements.read(ROOT / MEASUREMENTS)
+    assert put_table(text, file, measured) == text, "run `make zoo`, or `make table` without PyTorch"
 
 
 def test_missing_markers_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SegParityError, match=r"notes\.md"):
-        put_table("nothing", "notes.md")
+        put_table("nothing", "notes.md", Measurements())
     assert main([str(tmp_path / "absent.md")]) == 2
     assert "absent.md" in capsys.readouterr().err
+
+
+# Cells
+
+
+def test_what_is_not_measured_is_empty() -> None:
+    cells = row(long_table(Measurements()))
+    assert cells["parameters, M"] == "0.363"
+    assert cells["values in inference, M"] == "0.367"
+    assert not any(cells[title] for title in ("multiply-adds, G", "golden, inference", "golden, training"))
+    assert not any(title.startswith(("ms", "MiB")) for title in cells)
+    assert row(short_table(Measurements()))["multiply-adds, G"] == ""
+
+
+def test_cells_name_the_backends_in_their_order() -> None:
+    training = replace(AGREEMENT, mode="train", backend="mxnet", relative=0.02)
+    entry = replace(ENTRY, golden=(AGREEMENT, training, replace(AGREEMENT, file="other", relative=2e-6)))
+    table = long_table(Measurements({NAME: entry}))
+    cells = row(table)
+    assert cells["multiply-adds, G"] == "4.67"
+    assert cells["golden, inference"] == "5.3 / – / –"
+    assert cells["golden, training"] == "– / – / 1.7"
+    assert cells["ms, 512x1024 A"] == "41 / – / –"
+    assert cells["MiB, 512x1024 A"] == "612 / – / –"
+    assert cells["ms, 1024x2048 A"] == ""
+    assert "A: Some processor, 2 threads; torch 2; other programs kept at most 0.03 processors busy" in table
+
+
+@pytest.mark.parametrize("bad", [{"passed": False}, {"relative": None}])
+def test_a_file_that_is_not_met_fails(bad: dict[str, Any]) -> None:
+    entry = replace(ENTRY, golden=(AGREEMENT, replace(AGREEMENT, file="other", **bad)))
+    assert row(long_table(Measurements({NAME: entry})))["golden, inference"] == "fails / – / –"
+
+
+def test_measurements_of_another_network_do_not_count() -> None:
+    table = long_table(Measurements({NAME: replace(ENTRY, values=VALUES + 1)}))
+    assert row(table) == row(long_table(Measurements()))
+
+
+def test_another_size_and_machines_are_named() -> None:
+    here = replace(RUN, processor="Another", threads=1, size=SIZES[1], input=(1056, 2048))
+    entry = replace(ENTRY, input=(544, 1024), runs=(RUN, replace(RUN, backend="mxnet"), here))
+    cells = row(long_table(Measurements({NAME: entry})))
+    assert cells["multiply-adds, G"] == "4.67 at 544x1024"
+    assert cells["ms, 512x1024 A"] == "41 / – / 41"
+    assert cells["ms, 1024x2048 B"] == "41 at 1056x2048 / – / –"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_published_figures_are_whole(name: str) -> None:
+    preset = PRESETS[name]
+    for figure in preset.figures:
+        assert isinstance(figure, Figure)
+        assert 10 < figure.miou < 100
+        assert figure.data
+        assert figure.source
+    assert preset.weights is None or preset.weights.where
+    assert in_table(name) or not (preset.figures or preset.weights)
+
+
+# The file
+
+
+def test_the_file_is_read_as_written(tmp_path: Path) -> None:
+    path = tmp_path / "measured.json"
+    measured = Measurements({NAME: ENTRY, "another": Entry(1, 2, (3, 4))})
+    measured.write(path)
+    assert Measurements.read(path).entries == measured.entries
+    assert Measurements.read(tmp_path / "absent.json").entries == {}
+
+
+def test_a_broken_file_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "measured.json"
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(DataError, match=r"measured\.json"):
+        Measurements.read(path)
+    path.write_text(json.dumps({NAME: {"values": 1, "multiply_add": 2}}), encoding="utf-8")
+    with pytest.raises(ConfigError, match="multiply_add"):
+        Measurements.read(path)
+
+
+def test_a_new_count_drops_what_was_measured_of_the_old_network() -> None:
+    measured = Measurements({NAME: ENTRY})
+    measured.put(NAME, Entry(VALUES, ENTRY.multiply_adds))
+    assert measured.entries[NAME] == ENTRY
+    measured.put(NAME, Entry(VALUES, ENTRY.multiply_adds + 1))
+    assert measured.entries[NAME].runs == ()
+
+
+def test_measurements_are_of_presets() -> None:
+    assert set(Measurements.read(ROOT / MEASUREMENTS).entries) <= set(PRESETS)
+
+
+# benchmarks.zoo
+
+
+def outcome(**changes: Any) -> dict[str, Any]:
+    whole = {"file": "ESPNet/ESPNet", "preset": NAME, "backend": "torch", "mode": "eval", "dtype": "float32"}
+    return {**whole, "output": "eval/0", "passed": True, "relative": 1e-6, "why": "", **changes}
+
+
+def test_golden_results_are_merged(tmp_path: Path) -> None:
+    path, measured = tmp_path / "golden.json", Measurements({NAME: ENTRY})
+    mxnet = {"backend": "mxnet", "mode": "train"}
+    outputs = [
+        outcome(),
+        outcome(output="eval/1", relative=3.14159e-6),
+        outcome(**mxnet),
+        outcome(**mxnet, output="train/1", relative=None, passed=False),
+        outcome(preset="no_preset_any_more"),
+    ]
+    path.write_text(json.dumps({"outputs": outputs}), encoding="utf-8")
+    assert zoo.merge_golden(measured, path) == 1
+    assert measured.entries[NAME].golden == (
+        Agreement("ESPNet/ESPNet", "mxnet", "train", "float32", None, False),
+        Agreement("ESPNet/ESPNet", "torch", "eval", "float32", 3.14e-6, True),
+    )
+    assert measured.entries[NAME].runs == ENTRY.runs
+    path.write_text("[]", encoding="utf-8")
+    with pytest.raises(DataError, match=r"golden\.json"):
+        zoo.merge_golden(measured, path)
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Callable[..., argparse.Namespace]:
+    """The command's options for one preset and size in two backends."""
+
+    def parse(*more: str) -> argparse.Namespace:
+        names = ["--preset", NAME, "--backends", "torch", "mxnet", "--size", "512x1024", "--threads", "1"]
+        return zoo.parser().parse_args(["measure", *names, "--file", str(tmp_path / "measured.json"), *more])
+
+    return parse
+
+
+def test_what_is_measured_is_left_alone(
+    options: Callable[..., argparse.Namespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    host = {"processor": "Some processor", "threads": 1}
+    monkeypatch.setattr(zoo, "machine", lambda threads: host)
+
+    def measure(name: str, backend: str, picture: tuple[int, int], _: argparse.Namespace) -> Run:
+        asked.append(backend)
+        if len(asked) == 1:
+            raise ConfigError("out of memory")
+        return replace(RUN, backend=backend, threads=1, size=picture)
+
+    monkeypatch.setattr(zoo, "measure", measure)
+    measured = Measurements({NAME: replace(ENTRY, runs=())})
+    assert zoo.measure_all(measured, options()) == ["out of memory"]
+    assert asked == ["torch", "mxnet"]
+    assert zoo.measure_all(Measurements.read(options().file), options()) == []
+    assert asked == ["torch", "mxnet", "torch"]
+    measured = Measurements.read(options().file)
+    assert [run.backend for run in measured.entries[NAME].runs] == ["mxnet", "torch"]
+    assert zoo.measure_all(measured, options("--again")) == []
+    assert asked == ["torch", "mxnet", "torch", "torch", "mxnet"]
+
+
+def test_a_busy_machine_is_refused(options: Callable[..., argparse.Namespace], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo, "measure", lambda name, backend, *_: replace(RUN, backend=backend, others=1.5))
+    measured = Measurements({NAME: replace(ENTRY, runs=())})
+    failed = zoo.measure_all(measured, options())
+    assert len(failed) == 2
+    assert "others kept 1.5 processors busy" in failed[0]
+    assert measured.entries[NAME].runs == ()
+    assert zoo.measure_all(measured, options("--busy", "2")) == []
+    assert len(measured.entries[NAME].runs) == 2

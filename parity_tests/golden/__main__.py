@@ -1,14 +1,17 @@
-"""The command line: `python -m parity_tests.golden PATH… [--backends torch,paddle,mxnet]`."""
+"""The command line: `python -m parity_tests.golden PATH… [--backends torch,paddle,mxnet] [--json FILE]`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from core.description import backend_names
 from core.errors import SegParityError
+from core.files import require_file, write_text
+from core.schema import to_plain
 from parity_tests.golden.run import check
 
 
@@ -28,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
         default="auto",
         help="auto: float64 for files recorded in float64, else float32",
     )
+    command.add_argument("--json", type=Path, metavar="FILE", help="write every output's figures there")
     return command
 
 
@@ -40,7 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: unknown backend {unknown[0]!r}: {', '.join(known)}", file=sys.stderr)
         return 2
     try:
+        if options.json is not None:
+            require_file(options.json, "--json")
         result = check(options.paths, backends, options.dtype, options.preset)
+        if options.json is not None:
+            write_text(options.json, json.dumps({"outputs": to_plain(result.outcomes)}, indent=1) + "\n")
     except SegParityError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

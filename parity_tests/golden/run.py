@@ -179,6 +179,23 @@ def run_mode(backend: Backend, job: Job, mode: str, dtype: str, reference: Backe
     ]
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """One output as the command's JSON has it; figures are None where they are no numbers. `why`: what is allowed."""
+
+    file: str
+    preset: str
+    backend: str
+    mode: str
+    output: str
+    dtype: str
+    passed: bool
+    relative: float | None = None
+    largest: float | None = None
+    allowed: float | None = None
+    why: str = ""
+
+
 @dataclass
 class Result:
     """What a run of the command found."""
@@ -188,6 +205,7 @@ class Result:
     files: int = 0
     without_preset: list[str] = field(default_factory=list)
     missing_backends: list[str] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
 
 
 def prepare(files: Sequence[Path], folder: Path, preset: str | None, result: Result) -> Iterator[Job]:
@@ -259,19 +277,40 @@ def chosen_dtype(job: Job, dtype: str) -> str:
 def run_file(backend: Backend, job: Job, dtype: str, reference: Backend, result: Result) -> None:
     """Compares one file in one backend and prints a line for each output."""
     label = f"{job.golden.source}/{job.golden.path.stem}"
+    preset = job.network.fit.preset
     for mode in MODES:
         try:
             comparisons = run_mode(backend, job, mode, dtype, reference)
         except BackendFailed as error:
             result.compared += 1
             result.failed += 1
+            result.outcomes.append(Outcome(label, preset, backend.name, mode, "", dtype, False, why=str(error)))
             print(f"FAIL  {label:34s} {backend.name:6s} {mode}: {error}", flush=True)
             continue
         for found in comparisons:
             result.compared += 1
             result.failed += not found.passed
+            result.outcomes.append(
+                Outcome(
+                    label,
+                    preset,
+                    backend.name,
+                    mode,
+                    found.name,
+                    dtype,
+                    found.passed,
+                    _finite(found.relative),
+                    _finite(found.largest),
+                    None if found.note else found.tolerance.limit,
+                    found.note or found.tolerance.reason,
+                )
+            )
             verdict = "ok  " if found.passed else "FAIL"
             print(f"{verdict}  {label:34s} {backend.name:6s} {found.name:8s} {dtype}  {found.figures}", flush=True)
+
+
+def _finite(figure: float) -> float | None:
+    return figure if math.isfinite(figure) else None
 
 
 def check(paths: Sequence[Path], backends: Sequence[str], dtype: str, preset: str | None = None) -> Result:
