@@ -8,7 +8,8 @@ import pytest
 
 from core.arch import ARCHITECTURES, PRESETS, build
 from core.arch.backbones.mobilenet_v2 import MobileNetV2Spec
-from core.arch.backbones.resnet import ResNetSpec
+from core.arch.backbones.base import BackboneSpec
+from core.arch.backbones.resnet import ResNetSpec, resnext_7x7
 from core.arch.inventory import InitSpec, Inventory, check_state, count
 from core.arch.parts import PyramidSpec, halving_kernel, halving_padding
 from core.errors import ConfigError, SpecError, WeightsError
@@ -84,6 +85,47 @@ def test_dilations_of_the_originals(options: dict, layer3: list[int], layer4: li
     stages = ResNetSpec(depth=50, **options).blocks()
     assert [block.dilation for block in stages[2]] == layer3
     assert [block.dilation for block in stages[3]] == layer4
+
+
+@pytest.mark.parametrize(
+    ("depth", "groups", "width", "whole"),
+    [(50, 32, 4, 25_028_904), (101, 32, 8, 88_791_336), (101, 64, 4, 83_455_272)],
+)
+def test_resnext_has_the_published_parameters(depth: int, groups: int, width: int, whole: int) -> None:
+    """torchvision's counts, which hold the 1000-class layer."""
+    out = Inventory(InitSpec())
+    resnext_7x7(depth, groups, width).inventory(out)
+    assert count(out.parameters) == whole - (2048 * 1000 + 1000)
+
+
+def test_groups_must_divide_the_channels() -> None:
+    with pytest.raises(ConfigError, match=r"groups 48 do not divide the 240 inner"):
+        build("pspnet_resnet50_gald", overrides={"backbone": {"groups": 48, "width_per_group": 5}})
+    with pytest.raises(ConfigError, match=r"depth >= 50"):
+        build("pspnet_tiny", overrides={"backbone": {"groups": 2}})
+
+
+@pytest.mark.parametrize("family", sorted(BackboneSpec.members()))
+@pytest.mark.parametrize("name", ["pspnet_tiny", "ginet_tiny"])
+def test_another_backbone_has_taps_of_its_own(name: str, family: str) -> None:
+    """A tap that names no stage is an error that says which there are; following it gives a network."""
+    backbone = BackboneSpec.members()[family]()  # type: ignore[call-arg]
+    if backbone.tokens:
+        with pytest.raises(ConfigError, match=f"{family} gives tokens"):
+            build(name, overrides={"backbone": {"family": family}, "auxiliary": []})
+        return
+    if "layer3" not in backbone.stages():
+        with pytest.raises(ConfigError, match=f"taps 'layer3'.*{family}.*{', '.join(backbone.stages())}"):
+            build(name, overrides={"backbone": {"family": family}})
+    jpu = {"jpu": {"levels": 2}} if name == "ginet_tiny" else {}
+    spec = build(name, overrides={"backbone": {"family": family}, "auxiliary": [{"tap": backbone.deepest}], **jpu})
+    names = {parameter.name for parameter in spec.parameters()}
+    assert {"auxiliary.0.block.conv.weight", "head.classifier.weight"} < names
+
+
+def test_too_few_stages_for_a_joint_pyramid_are_said() -> None:
+    with pytest.raises(ConfigError, match=r"jpu\.levels is 5.*layer1, layer2, layer3, layer4"):
+        build("ginet_tiny", overrides={"jpu": {"levels": 5}})
 
 
 @pytest.mark.parametrize(("ceil", "expected"), [(True, 33), (False, 32)])

@@ -18,7 +18,7 @@ from typing import Any
 
 from core.arch import backbones, families
 from core.arch.spec import Preset, Spec
-from core.errors import ConfigError
+from core.errors import ConfigError, SpecError
 from core.schema import Where, nearest, source, update
 
 __all__ = ["ARCHITECTURES", "PRESETS", "Preset", "Spec", "build"]
@@ -54,4 +54,9 @@ def build(
             spec = dataclasses.replace(spec, num_classes=num_classes)
         except ValueError as error:
             raise ConfigError(f"{source(where, 'num_classes')}: {error}") from error
+    if overrides:
+        try:
+            spec.parameters()  # what does not fit together: a tap that names no stage of another backbone, say
+        except (SpecError, ValueError) as error:
+            raise ConfigError(f"{source(where, 'overrides')}: overrides: {error}") from error
     return spec

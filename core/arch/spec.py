@@ -153,13 +153,17 @@ class Spec:
 class EncoderDecoderSpec(Spec):
     """A backbone, what stands on it, and auxiliary heads on the backbone's (or the decoder's) maps.
 
-    Canonical order: backbone, auxiliary heads, the rest.
+    Canonical order: backbone, auxiliary heads, the rest. takes_tokens: whether the backbone may give sequences.
     """
+
+    takes_tokens: ClassVar[bool] = False
 
     backbone: BackboneSpec = dataclasses.field(default_factory=BackboneSpec)
     init: InitSpec = dataclasses.field(default_factory=InitSpec)
 
     def inventory(self) -> Inventory:
+        if self.backbone.tokens and not self.takes_tokens:
+            raise SpecError(f"{self.arch} stands on maps, and backbone {self.backbone.family} gives tokens")
         out = Inventory(self.init)
         self.backbone.inventory(out)
         for i, head in enumerate(self.auxiliary):
@@ -176,7 +180,15 @@ class EncoderDecoderSpec(Spec):
         return self.backbone.norm
 
     def tap_channels(self, tap: str) -> int:
-        """Channels of the map an auxiliary head taps: a stage of the backbone, or one that the decoder adds."""
+        """Channels of the map an auxiliary head taps: a stage of the backbone, or one that the decoder adds.
+
+        Raises SpecError for a tap that is neither, as after `backbone: {family: …}` alone.
+        """
+        if tap not in self.backbone.stages():
+            raise SpecError(
+                f"an auxiliary head taps {tap!r}, and backbone {self.backbone.family} has the stages "
+                f"{', '.join(self.backbone.stages())}; say `auxiliary: [{{tap: {self.backbone.deepest}}}]`, or `[]`"
+            )
         return self.backbone.channels(tap)
 
     @property

@@ -40,8 +40,8 @@ def _conv1x1(channels: int, width: int, stride: int) -> nn.Conv2D:
     return nn.Conv2D(width, 1, stride, use_bias=False, in_channels=channels)
 
 
-def _conv3x3(channels: int, width: int, stride: int, dilation: int) -> nn.Conv2D:
-    return nn.Conv2D(width, 3, stride, padding=dilation, dilation=dilation, use_bias=False, in_channels=channels)
+def _conv3x3(channels: int, width: int, stride: int, dilation: int, groups: int = 1) -> nn.Conv2D:
+    return nn.Conv2D(width, 3, stride, dilation, dilation, groups, use_bias=False, in_channels=channels)
 
 
 class BasicBlock(HybridBlock):
@@ -61,14 +61,14 @@ class BasicBlock(HybridBlock):
 
 
 class Bottleneck(HybridBlock):
-    """1x1, 3x3, 1x1 convolutions (ResNet-50 and deeper)."""
+    """1x1, 3x3, 1x1 convolutions (ResNet-50 and deeper; ResNeXt with groups)."""
 
     def __init__(self, block: BlockSpec, spec: ResNetSpec) -> None:
         super().__init__()
         stride1, stride2 = (block.stride, 1) if spec.stride_in == "conv1" else (1, block.stride)
         self.conv1 = _conv1x1(block.channels, block.width, stride1)
         self.bn1 = BatchNorm(block.width, spec.norm)
-        self.conv2 = _conv3x3(block.width, block.width, stride2, block.dilation)
+        self.conv2 = _conv3x3(block.width, block.width, stride2, block.dilation, block.groups)
         self.bn2 = BatchNorm(block.width, spec.norm)
         self.conv3 = _conv1x1(block.width, block.out, 1)
         self.bn3 = BatchNorm(block.out, spec.norm)

@@ -31,12 +31,12 @@ class SeparableConv(HybridBlock):
 
 
 class JPU(HybridBlock):
-    """Maps of the stages, deepest first -> [N, dilations * width, h, w], of the sides of the shallowest."""
+    """Maps of the stages, deepest first -> [N, dilations * width, h, w], of the sides of the finest."""
 
     def __init__(self, spec: GINetSpec, jpu: JPUSpec) -> None:
         super().__init__()
         norm, self.align_corners = spec.backbone.norm, spec.align_corners
-        self.stages = jpu.stages(spec.backbone)
+        self.stages, self.finest = jpu.stages(spec.backbone), jpu.finest(spec.backbone)
         self.lateral = nn.HybridSequential()
         self.lateral.add(*[ConvNormAct(spec.backbone.channels(stage), jpu.width, 3, norm) for stage in self.stages])
         joined = len(self.stages) * jpu.width
@@ -44,8 +44,8 @@ class JPU(HybridBlock):
         self.branches.add(*[SeparableConv(joined, jpu.width, d, norm) for d in jpu.dilations])
 
     def hybrid_forward(self, F: ModuleType, *features: Tensor) -> Tensor:
-        *deep, shallowest = (lateral(x) for x, lateral in zip(features, self.lateral))
-        x = concat(F, *(resize(F, y, shallowest, self.align_corners) for y in deep), shallowest)
+        maps = [lateral(x) for x, lateral in zip(features, self.lateral)]
+        x = concat(F, *(resize(F, y, maps[self.finest], self.align_corners) for y in maps))
         return concat(F, *(branch(x) for branch in self.branches))
 
 

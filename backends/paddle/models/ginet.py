@@ -30,12 +30,12 @@ class SeparableConv(nn.Layer):
 
 
 class JPU(nn.Layer):
-    """{stage: map} -> [N, dilations * width, h, w], of the sides of the shallowest stage joined."""
+    """{stage: map} -> [N, dilations * width, h, w], of the sides of the finest stage joined."""
 
     def __init__(self, spec: GINetSpec, jpu: JPUSpec) -> None:
         super().__init__()
         norm, self.align_corners = spec.backbone.norm, spec.align_corners
-        self.stages = jpu.stages(spec.backbone)
+        self.stages, self.finest = jpu.stages(spec.backbone), jpu.finest(spec.backbone)
         self.lateral = nn.LayerList(
             [ConvNormAct(spec.backbone.channels(stage), jpu.width, 3, norm) for stage in self.stages]
         )
@@ -44,8 +44,8 @@ class JPU(nn.Layer):
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         maps = [lateral(features[stage]) for stage, lateral in zip(self.stages, self.lateral)]
-        size = maps[-1].shape[2:]
-        x = paddle.concat([*(resize(y, size, self.align_corners) for y in maps[:-1]), maps[-1]], axis=1)
+        size = maps[self.finest].shape[2:]
+        x = paddle.concat([resize(y, size, self.align_corners) for y in maps], axis=1)
         return paddle.concat([branch(x) for branch in self.branches], axis=1)
 
 

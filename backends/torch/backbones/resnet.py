@@ -28,8 +28,8 @@ class Downsample(nn.Module):
         return self.bn(self.conv(x))
 
 
-def _conv3x3(channels: int, width: int, stride: int, dilation: int) -> nn.Conv2d:
-    return nn.Conv2d(channels, width, 3, stride, padding=dilation, dilation=dilation, bias=False)
+def _conv3x3(channels: int, width: int, stride: int, dilation: int, groups: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(channels, width, 3, stride, padding=dilation, dilation=dilation, groups=groups, bias=False)
 
 
 class BasicBlock(nn.Module):
@@ -49,14 +49,14 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions (ResNet-50 and deeper)."""
+    """1x1, 3x3, 1x1 convolutions (ResNet-50 and deeper; ResNeXt with groups)."""
 
     def __init__(self, block: BlockSpec, spec: ResNetSpec) -> None:
         super().__init__()
         stride1, stride2 = (block.stride, 1) if spec.stride_in == "conv1" else (1, block.stride)
         self.conv1 = nn.Conv2d(block.channels, block.width, 1, stride1, bias=False)
         self.bn1 = BatchNorm(block.width, spec.norm)
-        self.conv2 = _conv3x3(block.width, block.width, stride2, block.dilation)
+        self.conv2 = _conv3x3(block.width, block.width, stride2, block.dilation, block.groups)
         self.bn2 = BatchNorm(block.width, spec.norm)
         self.conv3 = nn.Conv2d(block.width, block.out, 1, bias=False)
         self.bn3 = BatchNorm(block.out, spec.norm)

@@ -30,12 +30,12 @@ class SeparableConv(nn.Module):
 
 
 class JPU(nn.Module):
-    """{stage: map} -> [N, dilations * width, h, w], of the sides of the shallowest stage joined."""
+    """{stage: map} -> [N, dilations * width, h, w], of the sides of the finest stage joined."""
 
     def __init__(self, spec: GINetSpec, jpu: JPUSpec) -> None:
         super().__init__()
         norm, self.align_corners = spec.backbone.norm, spec.align_corners
-        self.stages = jpu.stages(spec.backbone)
+        self.stages, self.finest = jpu.stages(spec.backbone), jpu.finest(spec.backbone)
         self.lateral = nn.ModuleList(
             [ConvNormAct(spec.backbone.channels(stage), jpu.width, 3, norm) for stage in self.stages]
         )
@@ -44,8 +44,8 @@ class JPU(nn.Module):
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         maps = [lateral(features[stage]) for stage, lateral in zip(self.stages, self.lateral)]
-        size = maps[-1].shape[2:]
-        x = torch.cat([*(resize(y, size, self.align_corners) for y in maps[:-1]), maps[-1]], dim=1)
+        size = maps[self.finest].shape[2:]
+        x = torch.cat([resize(y, size, self.align_corners) for y in maps], dim=1)
         return torch.cat([branch(x) for branch in self.branches], dim=1)
 
 

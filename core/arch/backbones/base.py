@@ -24,6 +24,7 @@ class BackboneSpec(Tagged):
 
     TAG: ClassVar[str] = "family"
     family: ClassVar[str]
+    tokens: ClassVar[bool] = False  # its stages are sequences [N, h * w, C] instead of maps
 
     in_channels: int = 3
     norm: NormSpec = NormSpec()

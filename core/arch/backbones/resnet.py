@@ -1,4 +1,5 @@
-"""ResNet backbones (He et al., arXiv:1512.03385) with the stems and dilations segmentation networks use.
+"""ResNet and ResNeXt backbones (He et al., arXiv:1512.03385; Xie et al., arXiv:1611.05431) with the stems and dilations
+segmentation networks use.
 
 Four originals differ in the stem, the ceil mode of its pooling, where a dilated stage starts to dilate and what
 multi-grid multiplies: GALD-Net / Fast_Seg, SemSegPaddle, MXNetSeg (GluonCV `v1s` and `v1b`), and mmseg's `v1c`.
@@ -22,7 +23,7 @@ class BlockSpec:
     """One residual block: `width` inside, `out` after it; `dilation` of its first 3x3, `dilation2` of a second one.
 
     pools: a strided shortcut average-pools 2x2 before its (then unstrided) convolution. projects_always: the shortcut
-    has its convolution even where the block changes nothing of its input's shape.
+    has its convolution even where the block changes nothing of its input's shape. groups: of a bottleneck's 3x3.
     """
 
     channels: int
@@ -33,6 +34,7 @@ class BlockSpec:
     dilation2: int = 1
     pools: bool = False
     projects_always: bool = False
+    groups: int = 1
 
     @property
     def projects(self) -> bool:
@@ -46,7 +48,7 @@ class BlockSpec:
         else:
             shapes = [(self.channels, self.width, 3), (self.width, self.out, 3)]
         for i, (channels, width, kernel) in enumerate(shapes, start=1):
-            out.conv(f"conv{i}", channels, width, kernel)
+            out.conv(f"conv{i}", channels, width, kernel, groups=self.groups if bottleneck and i == 2 else 1)
             out.batch_norm(f"bn{i}", width)
         if self.projects:
             out.conv("downsample.conv", self.channels, self.out, 1)
@@ -59,6 +61,8 @@ class ResNetSpec(BackboneSpec):
 
     stem `7x7`: one strided convolution; `deep`: three 3x3 ones, the first strided. `stem_widths` accordingly.
     stage_widths: inner channels of layer1 … layer4; bottlenecks give four times as many.
+    groups, width_per_group: ResNeXt's; the 3x3 of a bottleneck has `groups` groups, and the inner channels grow by
+    groups * width_per_group / 64, with which layer1 has `width_per_group` channels in each (`32x4d`: 32 and 4).
     first_block: dilation of a dilated stage's first block: the `stage`'s own, or that of the `previous` stage.
     multi_grid multiplies, in the last stage, the dilation its first block would have without it.
     stride_in: which convolution of a bottleneck strides, its 1x1 `conv1` or its 3x3 `conv2`.
@@ -79,6 +83,8 @@ class ResNetSpec(BackboneSpec):
     stride_in: Literal["conv1", "conv2"] = "conv2"
     average_downsample: bool = False
     project_first: bool = False
+    groups: int = 1
+    width_per_group: int = 64
 
     def __post_init__(self) -> None:
         expected = 1 if self.stem == "7x7" else 3
@@ -90,6 +96,20 @@ class ResNetSpec(BackboneSpec):
             raise ValueError(
                 "multi_grid needs a dilated last stage (output_stride 8 or 16) of bottlenecks (depth >= 50)"
             )
+        if (self.groups, self.width_per_group) != (1, 64) and not self.bottleneck:
+            raise ValueError("groups and width_per_group are for bottlenecks (depth >= 50)")
+        if self.groups < 1 or self.width_per_group < 1:
+            raise ValueError(f"groups {self.groups} and width_per_group {self.width_per_group} must be at least 1")
+        for width in map(self.inner_width, self.stage_widths):
+            if width < 1 or width % self.groups:
+                raise ValueError(
+                    f"groups {self.groups} do not divide the {width} inner channels that stage_widths "
+                    f"{self.stage_widths} and width_per_group {self.width_per_group} make"
+                )
+
+    def inner_width(self, stage_width: int) -> int:
+        """Channels inside the blocks of a stage of that width."""
+        return stage_width * self.groups * self.width_per_group // 64
 
     @property
     def bottleneck(self) -> bool:
@@ -123,8 +143,9 @@ class ResNetSpec(BackboneSpec):
                     own = first * self.multi_grid[i % len(self.multi_grid)]
                 stride = strides[stage] if i == 0 else 1
                 pools, always = self.average_downsample and stride > 1, self.project_first and i == 0
-                blocks.append(BlockSpec(channels, width, width * self.expansion, stride, own, dilation, pools, always))
-                channels = width * self.expansion
+                inner, out = self.inner_width(width), width * self.expansion
+                blocks.append(BlockSpec(channels, inner, out, stride, own, dilation, pools, always, self.groups))
+                channels = out
             stages.append(blocks)
         return stages
 
@@ -147,11 +168,14 @@ class ResNetSpec(BackboneSpec):
                         block.inventory(out, bottleneck=self.bottleneck)
 
     def narrow(self) -> ResNetSpec:
+        groups = min(self.groups, 4)  # wide enough to be divided, with the same factor to the inner channels
         return dataclasses.replace(
             self,
             depth=50 if self.bottleneck else 18,
             stem_widths=(8,) * len(self.stem_widths),
             stage_widths=(8, 8, 16, 16),
+            groups=groups,
+            width_per_group=self.groups * self.width_per_group // groups,
         )
 
     def infer(self, shapes: Mapping[str, tuple[int, ...]], name: str = "backbone") -> dict[str, Any]:
@@ -170,6 +194,11 @@ def resnet_7x7(depth: int, **options: object) -> ResNetSpec:
     """The plain ResNet: 7x7 stem of 64 (SemSegPaddle; GluonCV's `v1b`)."""
     options = {"stem_widths": (64,), **options}
     return ResNetSpec(depth=depth, stem="7x7", **options)  # type: ignore[arg-type]
+
+
+def resnext_7x7(depth: int, groups: int, width_per_group: int, **options: object) -> ResNetSpec:
+    """ResNeXt with a 7x7 stem of 64: `32x4d` has 32 groups of 4 channels in layer1."""
+    return resnet_7x7(depth, groups=groups, width_per_group=width_per_group, **options)
 
 
 def resnet_tiny(depth: int = 18, **options: object) -> ResNetSpec:

@@ -29,6 +29,7 @@ class ViTSpec(BackboneSpec):
     """
 
     family: ClassVar[str] = "vit"
+    tokens: ClassVar[bool] = True
 
     image_size: tuple[int, int] = (768, 768)
     patch: int = 16

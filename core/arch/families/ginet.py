@@ -27,8 +27,8 @@ PAPER = "GINet: Graph Interaction Network for Scene Parsing, arXiv:2009.06160"
 class JPUSpec:
     """Joint pyramid upsampling (Wu et al., FastFCN, arXiv:1903.11816) of the backbone's last `levels` stages.
 
-    Each stage is brought to `width` channels and to the sides of the shallowest; separable convolutions of the
-    `dilations` look at all of them, and their outputs are concatenated.
+    Each stage is brought to `width` channels and to the sides of the one of the smallest stride; separable convolutions
+    of the `dilations` look at all of them, and their outputs are concatenated.
     """
 
     width: int = 512
@@ -44,6 +44,11 @@ class JPUSpec:
                 f"{', '.join(stages)}; fewer levels, or `jpu: null` to take the last stage alone"
             )
         return stages[: -self.levels - 1 : -1]
+
+    def finest(self, backbone: BackboneSpec) -> int:
+        """Which of the joined stages has the smallest stride, the shallowest of several."""
+        strides = [backbone.stride(stage) for stage in self.stages(backbone)]
+        return len(strides) - 1 - strides[::-1].index(min(strides))
 
     @property
     def out_channels(self) -> int:

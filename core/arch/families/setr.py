@@ -30,6 +30,7 @@ class SETRSpec(EncoderDecoderSpec):
     """
 
     arch: ClassVar[str] = "setr"
+    takes_tokens: ClassVar[bool] = True
     classifiers: ClassVar[tuple[str, ...]] = ("head.classifier.weight", "head.classifier.conv.weight")
 
     decoder: Literal["naive", "pup", "mla"] = "naive"
