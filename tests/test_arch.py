@@ -99,8 +99,9 @@ def test_resnext_has_the_published_parameters(depth: int, groups: int, width: in
 
 
 def test_groups_must_divide_the_channels() -> None:
-    with pytest.raises(ConfigError, match=r"groups 48 do not divide the 240 inner"):
-        build("pspnet_resnet50_gald", overrides={"backbone": {"groups": 48, "width_per_group": 5}})
+    with pytest.raises(ConfigError, match=r"groups 32 do not divide the 80 inner"):
+        narrow = {"groups": 32, "width_per_group": 4, "stage_widths": [40, 64, 64, 64]}
+        build("pspnet_resnet50_gald", overrides={"backbone": narrow})
     with pytest.raises(ConfigError, match=r"depth >= 50"):
         build("pspnet_tiny", overrides={"backbone": {"groups": 2}})
 
