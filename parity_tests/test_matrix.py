@@ -42,7 +42,9 @@ def overrides(backbone: str) -> dict[str, Any]:
 
 def _present() -> list[tuple[str, str]]:
     members = {*BackboneSpec.members(), "resnext"}
-    return [(head, backbone) for head in HEADS if head in ARCHITECTURES for backbone in BACKBONES if backbone in members]
+    return [
+        (head, backbone) for head in HEADS if head in ARCHITECTURES for backbone in BACKBONES if backbone in members
+    ]
 
 
 def case(head: str, backbone: str) -> Case:
@@ -75,7 +77,9 @@ def test_every_head_on_every_backbone(head: str, backbone: str, fleet: Fleet) ->
         ):
             difference = worst(differences)
             limit = ladder_tolerance(rung, quantity, small.name).limit
-            assert difference.relative <= limit, f"{small.name}: {first} and {second} differ in {quantity}: {difference}"
+            assert difference.relative <= limit, (
+                f"{small.name}: {first} and {second} differ in {quantity}: {difference}"
+            )
         assert not np.array_equal(our_losses[0], our_losses[1]), f"{small.name}: {first} learned nothing"
 
 

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from core.arch import ARCHITECTURES, PRESETS, build
-from core.arch.backbones.mobilenet_v2 import MobileNetV2Spec
 from core.arch.backbones.base import BackboneSpec
+from core.arch.backbones.mobilenet_v2 import MobileNetV2Spec
 from core.arch.backbones.resnet import ResNetSpec, resnext_7x7
 from core.arch.inventory import InitSpec, Inventory, check_state, count
 from core.arch.parts import PyramidSpec, halving_kernel, halving_padding
@@ -99,8 +99,8 @@ def test_resnext_has_the_published_parameters(depth: int, groups: int, width: in
 
 
 def test_groups_must_divide_the_channels() -> None:
+    narrow = {"groups": 32, "width_per_group": 4, "stage_widths": [40, 64, 64, 64]}
     with pytest.raises(ConfigError, match=r"groups 32 do not divide the 80 inner"):
-        narrow = {"groups": 32, "width_per_group": 4, "stage_widths": [40, 64, 64, 64]}
         build("pspnet_resnet50_gald", overrides={"backbone": narrow})
     with pytest.raises(ConfigError, match=r"depth >= 50"):
         build("pspnet_tiny", overrides={"backbone": {"groups": 2}})
