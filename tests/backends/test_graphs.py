@@ -23,7 +23,7 @@ from tests.backends.test_models import TINY, picture
 
 # Above 64: where a map has one place, torch.export takes its size for a constant.
 SIZES = [(96, 128), (91, 123)]
-EXAMPLE = (2, 3, 128, 160)
+EXAMPLE = (2, 3, 128, 192)
 
 Graph = Callable[[Any, Path], Callable[[Any], Any]]  # network, folder -> what is called in its place
 
@@ -138,9 +138,10 @@ def arrays(backend: str, outputs: Any) -> list[np.ndarray]:
     return [logits.detach().numpy() for logits in outputs]
 
 
-def assert_equal(found: np.ndarray, expected: np.ndarray, what: str) -> None:
+def assert_equal(found: np.ndarray, expected: np.ndarray, what: str, least: float = 1e-3) -> None:
+    """`least`: the size of what the values are made of, where they may be smaller by cancellation."""
     assert found.shape == expected.shape, what
-    assert np.abs(found - expected).max() <= 1e-5 * max(np.abs(expected).max(), 1e-3), what
+    assert np.abs(found - expected).max() <= 1e-5 * max(np.abs(expected).max(), least), what
 
 
 def test_a_stored_graph_takes_any_size(
@@ -190,4 +191,6 @@ def test_a_graph_learns_as_the_network_does(
             assert np.abs(found[key] - gradient).max() <= 1e-5 * largest, f"{height}x{width}: {key}"
     found, expected = learner.get_state(), reference.get_state()
     for key, value in expected.items():
-        assert_equal(found[key], value, key)
+        # Where the output of a norm, of mean 0, is convolved, the mean is nothing but rounding: of the deviation.
+        variance = expected[key.replace("running_mean", "running_var")] if "running_mean" in key else np.float32(0)
+        assert_equal(found[key], value, key, max(1e-3, float(np.sqrt(variance).max())))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from core.errors import WeightsError
 from core.schema import nearest
 from weights_convert.sources import (
+    dabnet,
     espnet,
     fast_seg,
     gald_net,
@@ -37,6 +38,7 @@ SOURCES: dict[str, Source] = {
         semsegpaddle,
         mxnetseg,
         mmseg,
+        dabnet,
         paddleseg,
         gluoncv,
         torchvision,

@@ -93,18 +93,29 @@ class ResNet(Backbone):
             stage.add(*[block_type(block, spec) for block in blocks])
             setattr(self, name, stage)
 
-    def start(self, F: ModuleType, x: Tensor) -> Tensor:
-        """Stem and pooling: what layer1 takes, at 1/4."""
-        x = self.stem(x)  # 1/2
+    def half(self, F: ModuleType, x: Tensor) -> Tensor:
+        """The map at half the picture's sides, before the pooling."""
+        return self.stem(x)
+
+    def pool(self, F: ModuleType, x: Tensor) -> Tensor:
+        """What layer1 takes, at 1/4, from `half`'s map."""
         return F.Pooling(
             x, pool_type="max", kernel=(3, 3), stride=(2, 2), pad=(1, 1), pooling_convention=self.convention
         )
 
+    def start(self, F: ModuleType, x: Tensor) -> Tensor:
+        """Stem and pooling: what layer1 takes, at 1/4."""
+        return self.pool(F, self.half(F, x))
+
+    def advance(self, F: ModuleType, stage: str, x: Tensor) -> Tensor:
+        """The map of `stage` from that of the one before; layer1 takes `half`'s and pools it."""
+        return getattr(self, stage)(self.pool(F, x) if stage == self.stages[0] else x)
+
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, ...]:
-        x = self.start(F, x)
+        x = self.half(F, x)
         features = []
         for stage in self.stages:
-            x = getattr(self, stage)(x)
+            x = self.advance(F, stage, x)
             features.append(x)
         return tuple(features)
 

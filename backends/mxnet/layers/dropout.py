@@ -10,6 +10,8 @@ from mxnet.gluon.contrib.nn import Identity
 from backends.mxnet.layers.network import Tensor
 from core.arch.parts import DropoutSpec
 
+SHARED_AXES: dict[str, tuple[int, ...]] = {"element": (), "channel": (2, 3), "sample": (1, 2, 3)}  # of one factor
+
 
 class ScaledInInference(HybridBlock):
     """Dropout that leaves kept values as they are in training and multiplies by 1 - p in inference."""
@@ -27,4 +29,4 @@ def dropout(spec: DropoutSpec) -> HybridBlock:
         return Identity()
     if spec.scale == "inference":
         return ScaledInInference(spec.p)
-    return nn.Dropout(spec.p, axes=(2, 3) if spec.unit == "channel" else ())
+    return nn.Dropout(spec.p, axes=SHARED_AXES[spec.unit])

@@ -79,16 +79,27 @@ class ResNet(Backbone):
         for stage, blocks in zip(self.stages, spec.blocks()):
             setattr(self, stage, nn.Sequential(*[block_type(block, spec) for block in blocks]))
 
-    def start(self, x: Tensor) -> Tensor:
-        """Stem and pooling: what layer1 takes, at 1/4."""
-        x = self.stem(x)  # 1/2
+    def half(self, x: Tensor) -> Tensor:
+        """The map at half the picture's sides, before the pooling."""
+        return self.stem(x)
+
+    def pool(self, x: Tensor) -> Tensor:
+        """What layer1 takes, at 1/4, from `half`'s map."""
         return F.max_pool2d(x, 3, stride=2, padding=1, ceil_mode=self.ceil_mode)
 
+    def start(self, x: Tensor) -> Tensor:
+        """Stem and pooling: what layer1 takes, at 1/4."""
+        return self.pool(self.half(x))
+
+    def advance(self, stage: str, x: Tensor) -> Tensor:
+        """The map of `stage` from that of the one before; layer1 takes `half`'s and pools it."""
+        return getattr(self, stage)(self.pool(x) if stage == self.stages[0] else x)
+
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        x = self.start(x)
+        x = self.half(x)
         features = {}
         for stage in self.stages:
-            x = features[stage] = getattr(self, stage)(x)
+            x = features[stage] = self.advance(stage, x)
         return features
 
 

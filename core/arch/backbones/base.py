@@ -41,6 +41,11 @@ class BackboneSpec(Tagged):
         """Pixels of the picture for one place of a stage's map."""
         raise NotImplementedError
 
+    @property
+    def half_channels(self) -> int:
+        """Channels of the map at half the picture's sides that `half` of a backend's network gives."""
+        raise SpecError(f"backbone {self.family} does not give its map at 1/2")
+
     def inventory(self, out: Inventory, name: str = "backbone") -> None:
         """Adds the parameters under `name`."""
         raise NotImplementedError

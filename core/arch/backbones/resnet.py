@@ -128,6 +128,10 @@ class ResNetSpec(BackboneSpec):
     def stride(self, stage: str) -> int:
         return min(4 << self.stages().index(self._require(stage)), self.output_stride)
 
+    @property
+    def half_channels(self) -> int:
+        return self.stem_widths[-1]
+
     def blocks(self) -> list[list[BlockSpec]]:
         """The blocks of layer1 … layer4."""
         dilations = {8: (1, 1, 2, 4), 16: (1, 1, 1, 2), 32: (1, 1, 1, 1)}[self.output_stride]
