@@ -190,6 +190,13 @@ class Inventory:
             self.conv("conv", channels, width, kernel, groups=groups, bias=bias)
             self.activation("act", act, width)
 
+    def norm_act_conv(self, name: str, channels: int, width: int, kernel: Kernel, *, act: str = "relu") -> None:
+        """The block `bn`, `act`, `conv`, without a bias."""
+        with self.scope(name):
+            self.batch_norm("bn", channels)
+            self.activation("act", act, channels)
+            self.conv("conv", channels, width, kernel)
+
     def norm_act(self, name: str, width: int, *, act: str = "relu") -> None:
         """The block `bn`, `act`."""
         with self.scope(name):

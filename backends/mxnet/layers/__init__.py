@@ -9,13 +9,13 @@ from backends.mxnet.layers.activation import GELU, PReLU, activation
 from backends.mxnet.layers.aspp import ASPP
 from backends.mxnet.layers.attention import attend
 from backends.mxnet.layers.concat import concat, plain
-from backends.mxnet.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct
+from backends.mxnet.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct, NormActConv
 from backends.mxnet.layers.deformable import DeformableConv
 from backends.mxnet.layers.dropout import ScaledInInference, dropout
 from backends.mxnet.layers.gate import ChannelGate
 from backends.mxnet.layers.network import Backbone, Network, Tensor
 from backends.mxnet.layers.norm import BatchNorm, GroupNorm
-from backends.mxnet.layers.pooling import adaptive_pool, global_pool, strided_pool
+from backends.mxnet.layers.pooling import adaptive_pool, global_pool, grid_pool, strided_pool
 from backends.mxnet.layers.pyramid import PyramidPooling
 from backends.mxnet.layers.resize import (
     enlarge,
@@ -43,6 +43,7 @@ __all__ = [
     "GroupNorm",
     "Network",
     "NormAct",
+    "NormActConv",
     "PReLU",
     "PyramidPooling",
     "ScaledInInference",
@@ -55,6 +56,7 @@ __all__ = [
     "dropout",
     "enlarge",
     "global_pool",
+    "grid_pool",
     "halve",
     "interpolation_matrix",
     "multiply_sides",

@@ -119,6 +119,19 @@ class NormAct(HybridBlock):
         return self.act(self.bn(x))
 
 
+class NormActConv(HybridBlock):
+    """Batch norm - activation - bias-free convolution that keeps the size."""
+
+    def __init__(self, channels: int, width: int, kernel: Kernel, norm: NormSpec, *, act: str = "relu") -> None:
+        super().__init__()
+        self.bn = BatchNorm(channels, norm)
+        self.act = activation(act, channels)
+        self.conv = nn.Conv2D(width, kernel, padding=same_padding(kernel), use_bias=False, in_channels=channels)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
+        return self.conv(self.act(self.bn(x)))
+
+
 class ConvNorm1d(HybridBlock):
     """Bias-free pointwise convolution of [N, C, L] - batch norm."""
 

@@ -3,13 +3,13 @@
 from backends.paddle.layers.activation import activation
 from backends.paddle.layers.aspp import ASPP
 from backends.paddle.layers.attention import attend
-from backends.paddle.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct
+from backends.paddle.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct, NormActConv
 from backends.paddle.layers.deformable import DeformableConv
 from backends.paddle.layers.dropout import dropout
 from backends.paddle.layers.gate import ChannelGate
 from backends.paddle.layers.network import Backbone, Network
 from backends.paddle.layers.norm import BatchNorm, GroupNorm
-from backends.paddle.layers.pooling import adaptive_pool, global_pool, strided_pool
+from backends.paddle.layers.pooling import adaptive_pool, global_pool, grid_pool, strided_pool
 from backends.paddle.layers.pyramid import PyramidPooling
 from backends.paddle.layers.resize import (
     Side,
@@ -37,6 +37,7 @@ __all__ = [
     "GroupNorm",
     "Network",
     "NormAct",
+    "NormActConv",
     "PyramidPooling",
     "SeparableConv",
     "Side",
@@ -46,6 +47,7 @@ __all__ = [
     "dropout",
     "enlarge",
     "global_pool",
+    "grid_pool",
     "halve",
     "interpolation_matrix",
     "multiply_sides",

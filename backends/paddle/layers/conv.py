@@ -100,6 +100,19 @@ class NormAct(nn.Layer):
         return self.act(self.bn(x))
 
 
+class NormActConv(nn.Layer):
+    """Batch norm - activation - bias-free convolution that keeps the size."""
+
+    def __init__(self, channels: int, width: int, kernel: Kernel, norm: NormSpec, *, act: str = "relu") -> None:
+        super().__init__()
+        self.bn = BatchNorm(channels, norm)
+        self.act = activation(act, channels)
+        self.conv = nn.Conv2D(channels, width, kernel, padding=same_padding(kernel), bias_attr=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(self.act(self.bn(x)))
+
+
 class ConvNorm1d(nn.Layer):
     """Bias-free pointwise convolution of [N, C, L] - batch norm."""
 

@@ -7,9 +7,10 @@ import paddle.nn.functional as F
 from paddle import Tensor
 
 from backends.paddle.layers.resize import Side, multiply_sides
+from core.arch.parts import grid_columns
 
 
-def _adaptive_bins(side: Side, bins: int) -> Tensor:
+def _adaptive_bins(side: Side, bins: Side) -> Tensor:
     """[bins, h]: true inside each bin, floor(i * side / bins) to ceil((i + 1) * side / bins)."""
     place, i = paddle.arange(side), paddle.arange(bins).unsqueeze(1)
     return (place >= i * side // bins) & (place < ((i + 1) * side + bins - 1) // bins)
@@ -37,6 +38,13 @@ def adaptive_pool(x: Tensor, bins: int) -> Tensor:
     if x.dtype == paddle.float64:
         return multiply_sides(x, *(_mean_matrix(_adaptive_bins(side, bins)) for side in x.shape[2:]))
     return F.adaptive_avg_pool2d(x, (bins, bins))
+
+
+def grid_pool(x: Tensor, rows: int) -> Tensor:
+    """Mean over adaptive bins, `rows` down and as many across as the map's proportions ask for (SwiftNet)."""
+    height, width = x.shape[2:]
+    bins = (rows, grid_columns(rows, height, width))
+    return multiply_sides(x, *(_mean_matrix(_adaptive_bins(*sides)) for sides in zip((height, width), bins)))
 
 
 def strided_pool(x: Tensor, bins: int) -> Tensor:

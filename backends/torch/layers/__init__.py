@@ -3,13 +3,13 @@
 from backends.torch.layers.activation import activation
 from backends.torch.layers.aspp import ASPP
 from backends.torch.layers.attention import attend
-from backends.torch.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct
+from backends.torch.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct, NormActConv
 from backends.torch.layers.deformable import DeformableConv
 from backends.torch.layers.dropout import ScaledInInference, dropout
 from backends.torch.layers.gate import ChannelGate
 from backends.torch.layers.network import Backbone, Network
 from backends.torch.layers.norm import BatchNorm, GroupNorm
-from backends.torch.layers.pooling import adaptive_pool, global_pool, strided_pool
+from backends.torch.layers.pooling import adaptive_pool, global_pool, grid_pool, strided_pool
 from backends.torch.layers.pyramid import PyramidPooling
 from backends.torch.layers.resize import enlarge, halve, resize, resize_from_start, resize_nearest
 from backends.torch.layers.sampling import sample, warp
@@ -28,6 +28,7 @@ __all__ = [
     "GroupNorm",
     "Network",
     "NormAct",
+    "NormActConv",
     "PyramidPooling",
     "ScaledInInference",
     "SeparableConv",
@@ -37,6 +38,7 @@ __all__ = [
     "dropout",
     "enlarge",
     "global_pool",
+    "grid_pool",
     "halve",
     "resize",
     "resize_from_start",

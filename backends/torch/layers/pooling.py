@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.arch.parts import grid_columns
+
 
 def global_pool(x: Tensor) -> Tensor:
     """[N, C, 1, 1]: the mean of each channel."""
@@ -14,6 +16,11 @@ def global_pool(x: Tensor) -> Tensor:
 def adaptive_pool(x: Tensor, bins: int) -> Tensor:
     """Mean over bins x bins adaptive bins: [N, C, bins, bins]."""
     return F.adaptive_avg_pool2d(x, bins)
+
+
+def grid_pool(x: Tensor, rows: int) -> Tensor:
+    """Mean over adaptive bins, `rows` down and as many across as the map's proportions ask for (SwiftNet)."""
+    return F.adaptive_avg_pool2d(x, (rows, grid_columns(rows, x.shape[2], x.shape[3])))
 
 
 def strided_pool(x: Tensor, bins: int) -> Tensor:

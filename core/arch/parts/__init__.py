@@ -6,7 +6,7 @@ from core.arch.parts.gate import ChannelGateSpec
 from core.arch.parts.heads import FCNHeadSpec
 from core.arch.parts.norms import NO_DROPOUT, DropoutSpec, GroupNormSpec, NormSpec
 from core.arch.parts.padding import Padding, halving_kernel, halving_padding, same_padding
-from core.arch.parts.pyramid import PyramidSpec
+from core.arch.parts.pyramid import PyramidSpec, grid_columns
 from core.arch.parts.separable import Separation, separable_inventory
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "PyramidSpec",
     "Separation",
     "check_activation",
+    "grid_columns",
     "halving_kernel",
     "halving_padding",
     "same_padding",

@@ -9,6 +9,17 @@ from core.arch.activations import Activation
 from core.arch.inventory import Inventory
 
 
+def grid_columns(rows: int, height: int, width: int) -> int:
+    """Columns of a pooling grid of that many rows that has the map's proportions: max(1, round(rows * width / height)).
+
+    Halves go to the even number. Whole numbers only, so that symbolic sides (a graph for any size) do as well.
+    """
+    twice, unit = 2 * rows * width, 2 * height
+    up, down = (twice + height) // unit, -((height - twice) // unit)  # nearest, halves up and halves down
+    nearest = down + (up - down) * (down % 2)
+    return nearest + 1 // (nearest + 1)  # 1 for 0
+
+
 @dataclass(frozen=True)
 class PyramidSpec:
     """Pyramid pooling (Zhao et al., PSPNet, arXiv:1612.01105): pool to bins, 1x1 convolve, resize, concatenate.
