@@ -23,13 +23,13 @@ class Stage(nn.Module):
         for name, module in encoders(spec.backbone, spec.stage_inputs()).items():
             self.add_module(name, module)
 
-    def forward(self, before: list[Tensor], x: Tensor) -> list[Tensor]:
-        """The maps of the encoders of the stage before, its enlarged context -> those of this one and its attention."""
+    def forward(self, x: Tensor, *before: Tensor) -> tuple[Tensor, ...]:
+        """The enlarged context of the stage before and its encoders' maps -> those of this one and its attention."""
         maps = []
         for name, other in zip(self.encoders, before):
             x = getattr(self, name)(torch.cat([other, x], dim=1))
             maps.append(x)
-        return [*maps, self.attention(x)]
+        return (*maps, self.attention(x))
 
 
 class DFANet(EncoderDecoder):
@@ -46,11 +46,11 @@ class DFANet(EncoderDecoder):
         self.classifier = nn.Conv2d(width, spec.num_classes, 1, bias=True)
 
     def decode(self, features: dict[str, Tensor]) -> Tensor:
-        maps = [features[stage] for stage in self.backbone.stages]
+        maps = tuple(features[stage] for stage in self.backbone.stages)
         runs = [maps]
         for i, stage in enumerate(self.stages, start=1):
             context = features[f"context{i}"] = enlarge(maps[-1], 4, self.align_corners)
-            maps = stage(maps[:-1], context)
+            maps = stage(context, *maps[:-1])
             runs.append(maps)
         x = self.fuse(sum(self._at_quarter(self.detail, i, run[0], 1) for i, run in enumerate(runs)))
         contexts = [self._at_quarter(self.context, i, run[-1], 4) for i, run in enumerate(runs)]

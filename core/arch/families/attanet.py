@@ -21,9 +21,9 @@ class AttaNetSpec(EncoderDecoderSpec):
     """Backbone - attention fusion of its two deepest maps - 3x3 - strip attention - FCN head.
 
     Fusion: 3x3 of each to `width`; a sigmoid weight per channel from the globally pooled 1x1 of the raw deepest map,
-    resized, and the convolved shallower one; weight * deep, resized, + (1 - weight) * shallow. Attention: queries of all
-    places against keys and values averaged over the rows (`inner` channels, softmax over columns, unscaled), plus its
-    input.
+    resized, and the convolved shallower one; weight * deep, resized, + (1 - weight) * shallow. Attention: queries of
+    all places against keys and values averaged over the rows (`inner` channels, softmax over columns, unscaled), plus
+    its input.
     """
 
     arch: ClassVar[str] = "attanet"

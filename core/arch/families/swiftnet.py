@@ -21,9 +21,9 @@ class SwiftNetSpec(EncoderDecoderSpec):
     """Backbone - pyramid of pooled grids - a ladder up to the backbone's first stage, every unit norm - ReLU - conv.
 
     The decoder is as wide as there are classes, where the paper has 128 and a classifier: the ladder's last convolution
-    gives the logits. Pyramid: 1x1 of the deepest map; grids of so many rows (`grids`), as many columns as its proportions
-    ask for, 1x1 each to a share of the width; all of it concatenated; 1x1. Ladder: the map enlarged, plus 1x1 of the
-    next shallower stage (after its ReLU), 3x3.
+    gives the logits. Pyramid: 1x1 of the deepest map; grids of so many rows (`grids`) and as many columns as the map's
+    proportions ask for, 1x1 each to a share of the width; all of it concatenated; 1x1. Ladder: the map enlarged, plus
+    1x1 of the next shallower stage (after its ReLU), 3x3.
     """
 
     arch: ClassVar[str] = "swiftnet"

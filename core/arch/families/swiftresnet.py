@@ -71,8 +71,8 @@ class SwiftResNetSpec(EncoderDecoderSpec):
                 sizes = self._map_size(side, half), self._map_size(side, whole)
                 if sizes[0] != sizes[1]:
                     raise SpecError(
-                        f"input of {height}x{width}: {whole} has {sizes[1]} rows or columns and the half-sized picture's "
-                        f"{half.removesuffix(HALF)} {sizes[0]}; use even sides"
+                        f"input of {height}x{width}: {whole} has {sizes[1]} rows or columns, the half-sized picture's "
+                        f"{half.removesuffix(HALF)} has {sizes[0]}; use even sides"
                     )
 
     def _map_size(self, side: int, name: str) -> int:
@@ -97,7 +97,9 @@ class SwiftResNetSpec(EncoderDecoderSpec):
 def _two_scales() -> SwiftResNetSpec:
     # Its auxiliary head has a 1x1 convolution and no dropout.
     auxiliary = FCNHeadSpec(tap="layer3", width=256, kernel=1, dropout=DropoutSpec(p=0.0))
-    return SwiftResNetSpec(half_scale=True, pyramid=None, width=128, head=FCNHeadSpec(width=128), auxiliary=(auxiliary,))
+    return SwiftResNetSpec(
+        half_scale=True, pyramid=None, width=128, head=FCNHeadSpec(width=128), auxiliary=(auxiliary,)
+    )
 
 
 def _tiny() -> SwiftResNetSpec:

@@ -1,0 +1,58 @@
+"""SwiftNet (Orsic et al., arXiv:1903.08469) in MXNetSeg's forms; numbers in core/arch/families/swiftresnet.py."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from mxnet.gluon import HybridBlock, nn
+from mxnet.gluon.contrib.nn import Identity
+
+from backends.mxnet.encoder_decoder import EncoderDecoder
+from backends.mxnet.heads import FCNHead
+from backends.mxnet.layers import ConvNormAct, PyramidPooling, Tensor, concat, resize
+from core.arch.families.swiftresnet import HALF, SwiftResNetSpec
+
+
+class Step(HybridBlock):
+    """One step of the ladder: 1x1 of the lateral map plus the map resized to it, 3x3."""
+
+    def __init__(self, channels: int, spec: SwiftResNetSpec) -> None:
+        super().__init__()
+        self.align_corners = spec.align_corners
+        self.lateral = ConvNormAct(channels, spec.width, 1, spec.backbone.norm)
+        self.blend = ConvNormAct(spec.width, spec.width, 3, spec.backbone.norm)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor, lateral: Tensor) -> Tensor:
+        return self.blend(resize(F, x, lateral, self.align_corners) + self.lateral(lateral))
+
+
+class SwiftResNet(EncoderDecoder):
+    """[N, 3, H, W] -> logits at 1/4, main head first."""
+
+    def __init__(self, spec: SwiftResNetSpec) -> None:
+        super().__init__(spec)
+        norm, corners, channels = spec.backbone.norm, spec.align_corners, spec.channels(spec.top)
+        self.half_scale, self.align_corners = spec.half_scale, corners
+        self.top, self.laterals = spec.top, spec.laterals
+        self.pyramid = Identity() if spec.pyramid is None else PyramidPooling(channels, spec.pyramid, norm)
+        if spec.pyramid is not None:
+            channels = spec.pyramid.out_channels(channels)
+        self.start = ConvNormAct(channels, spec.width, 1, norm)
+        self.ladder = nn.HybridSequential()
+        self.ladder.add(*[Step(sum(map(spec.channels, maps)), spec) for maps in self.laterals])
+        self.head = FCNHead(spec.width, spec.num_classes, spec.head, norm, align_corners=corners)
+
+    def encode(self, F: ModuleType, x: Tensor) -> dict[str, Tensor]:
+        """The maps of the picture and, under names that end in `_half`, of the picture at half its size."""
+        features = self.backbone(x)
+        if self.half_scale:
+            every_other = F.slice(x, begin=(None, None, 1, 1), end=(None,) * 4, step=(1, 1, 2, 2))  # H // 2, W // 2
+            half = resize(F, x, every_other, self.align_corners)
+            features |= {stage + HALF: value for stage, value in self.backbone(half).items()}
+        return features
+
+    def decode(self, F: ModuleType, features: dict[str, Tensor]) -> Tensor:
+        x = self.start(self.pyramid(features[self.top]))
+        for step, names in zip(self.ladder, self.laterals):
+            x = step(x, concat(F, *[features[name] for name in names]))
+        return self.head(x)
