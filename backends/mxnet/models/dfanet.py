@@ -50,10 +50,10 @@ class DFANet(EncoderDecoder):
         self.classifier = nn.Conv2D(spec.num_classes, 1, use_bias=True, in_channels=width)
 
     def decode(self, F: ModuleType, features: dict[str, Tensor]) -> Tensor:
-        maps = tuple(features[stage] for stage in self.backbone.stages)
+        maps = tuple(features[name] for name in self.backbone.stages)
         runs = [maps]
-        for i, stage in enumerate(self.stages, start=1):
-            context = features[f"context{i}"] = enlarge(F, maps[-1], 4, self.align_corners)
+        for i, stage in enumerate(self.stages):
+            context = features[f"context{i + 1}"] = enlarge(F, maps[-1], 4, self.align_corners)
             maps = stage(context, *maps[:-1])
             runs.append(maps)
         x = self.fuse(F.add_n(*[self._at_quarter(F, self.detail, i, run[0], 1) for i, run in enumerate(runs)]))

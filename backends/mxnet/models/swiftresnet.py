@@ -9,7 +9,7 @@ from mxnet.gluon.contrib.nn import Identity
 
 from backends.mxnet.encoder_decoder import EncoderDecoder
 from backends.mxnet.heads import FCNHead
-from backends.mxnet.layers import ConvNormAct, PyramidPooling, Tensor, concat, resize
+from backends.mxnet.layers import ConvNormAct, PyramidPooling, Tensor, concat, halve, resize
 from core.arch.families.swiftresnet import HALF, SwiftResNetSpec
 
 
@@ -24,6 +24,15 @@ class Step(HybridBlock):
 
     def hybrid_forward(self, F: ModuleType, x: Tensor, lateral: Tensor) -> Tensor:
         return self.blend(resize(F, x, lateral, self.align_corners) + self.lateral(lateral))
+
+
+def _backward_first(F: ModuleType, x: Tensor, other: Tensor) -> Tensor:
+    """`x`; the backward pass goes through what is made of it before it reaches `other`, by a gradient of 0.
+
+    MXNet changes running statistics in the backward pass, so that of two passes through a backbone the one whose
+    backward pass comes last counts as the later.
+    """
+    return F.broadcast_add(x, 0 * F.mean(other, axis=(1, 2, 3), keepdims=True))
 
 
 class SwiftResNet(EncoderDecoder):
@@ -44,12 +53,11 @@ class SwiftResNet(EncoderDecoder):
 
     def encode(self, F: ModuleType, x: Tensor) -> dict[str, Tensor]:
         """The maps of the picture and, under names that end in `_half`, of the picture at half its size."""
-        features = self.backbone(x)
-        if self.half_scale:
-            every_other = F.slice(x, begin=(None, None, 1, 1), end=(None,) * 4, step=(1, 1, 2, 2))  # H // 2, W // 2
-            half = resize(F, x, every_other, self.align_corners)
-            features |= {stage + HALF: value for stage, value in self.backbone(half).items()}
-        return features
+        if not self.half_scale:
+            return super().encode(F, x)
+        half = self.backbone(halve(F, x, self.align_corners))
+        features = super().encode(F, _backward_first(F, x, half[self.backbone.stages[-1]]))
+        return features | {stage + HALF: value for stage, value in half.items()}
 
     def decode(self, F: ModuleType, features: dict[str, Tensor]) -> Tensor:
         x = self.start(self.pyramid(features[self.top]))

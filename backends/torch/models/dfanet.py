@@ -46,10 +46,10 @@ class DFANet(EncoderDecoder):
         self.classifier = nn.Conv2d(width, spec.num_classes, 1, bias=True)
 
     def decode(self, features: dict[str, Tensor]) -> Tensor:
-        maps = tuple(features[stage] for stage in self.backbone.stages)
+        maps = tuple(features[name] for name in self.backbone.stages)
         runs = [maps]
-        for i, stage in enumerate(self.stages, start=1):
-            context = features[f"context{i}"] = enlarge(maps[-1], 4, self.align_corners)
+        for i, stage in enumerate(self.stages):
+            context = features[f"context{i + 1}"] = enlarge(maps[-1], 4, self.align_corners)
             maps = stage(context, *maps[:-1])
             runs.append(maps)
         x = self.fuse(sum(self._at_quarter(self.detail, i, run[0], 1) for i, run in enumerate(runs)))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from backends.torch.encoder_decoder import EncoderDecoder
 from backends.torch.heads import FCNHead
-from backends.torch.layers import ConvNormAct, PyramidPooling, resize
+from backends.torch.layers import ConvNormAct, PyramidPooling, halve, resize
 from core.arch.families.swiftresnet import HALF, SwiftResNetSpec
 
 
@@ -42,10 +42,10 @@ class SwiftResNet(EncoderDecoder):
 
     def encode(self, x: Tensor) -> dict[str, Tensor]:
         """The maps of the picture and, under names that end in `_half`, of the picture at half its size."""
-        features = self.backbone(x)
+        features = super().encode(x)
         if self.half_scale:
-            half = resize(x, (x.shape[2] // 2, x.shape[3] // 2), self.align_corners)
-            features |= {stage + HALF: value for stage, value in self.backbone(half).items()}
+            half = self.backbone(halve(x, self.align_corners))
+            features |= {stage + HALF: value for stage, value in half.items()}
         return features
 
     def decode(self, features: dict[str, Tensor]) -> Tensor:
