@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from core.arch import PRESETS, Preset
-from core.arch.published import Figure
 from core.description import backend_names
 from core.errors import SegParityError
 from core.files import write_text
 from core.measurements import SIZE, SIZES, Agreement, Entry, Measurements, Run
+from core.published import Figure, Published, published
 
 MEASUREMENTS = Path("docs/zoo_measurements.json")
 END = "<!-- zoo: end -->"
@@ -35,7 +35,7 @@ def short_table(measured: Measurements) -> str:
             f"`{name}`",
             _millions(preset.spec.parameter_count()),
             _giga(measured.of(preset)),
-            _short_figure(preset.figures),
+            _short_figure(_known(name).figures),
             preset.original,
             _paper(preset),
         )
@@ -81,11 +81,11 @@ def _long_row(preset: Preset, entry: Entry | None, places: Sequence[tuple[Machin
             _each(here, lambda run: f"{run.median_ms:.0f}{_at(run.input, run.size)}"),
             _each(here, lambda run: f"{run.peak_mib:.0f}"),
         ]
-    weights = preset.weights
+    known = _known(preset.name)
     cells += [
-        "; ".join(map(_figure, preset.figures)),
-        weights.where if weights else "",
-        (weights.licence or "not stated") if weights else "",
+        _figures(known.figures),
+        _link(known.weights),
+        (known.licence or "not stated") if known.weights else "",
         preset.original,
         _paper(preset),
     ]
@@ -97,6 +97,15 @@ def _long_row(preset: Preset, entry: Entry | None, places: Sequence[tuple[Machin
 
 def _published() -> Iterable[tuple[str, Preset]]:
     return ((name, preset) for name, preset in PRESETS.items() if in_table(name))
+
+
+def _known(name: str) -> Published:
+    return published().get(name, Published())
+
+
+def _link(where: str) -> str:
+    """An address as a link by its host; other words as they are."""
+    return f"[{where.split('/')[2]}]({where})" if where.startswith("https://") else where
 
 
 def _millions(count: int) -> str:
@@ -117,8 +126,17 @@ def _paper(preset: Preset) -> str:
     return preset.paper if number == preset.paper else f"[{number}](https://arxiv.org/abs/{number})"
 
 
-def _figure(figure: Figure) -> str:
-    return f"{figure.miou:g} on {figure.data}, {figure.protocol or 'protocol not stated'} ({figure.source})"
+def _figures(figures: Sequence[Figure]) -> str:
+    sources = dict.fromkeys(figure.source for figure in figures)
+    texts = []
+    for source in sources:
+        words = [
+            f"{figure.miou:g} on {figure.data}, {figure.protocol or 'protocol not stated'}"
+            for figure in figures
+            if figure.source == source
+        ]
+        texts.append(f"{'; '.join(words)} ({source})")
+    return "; ".join(texts)
 
 
 def _short_figure(figures: Sequence[Figure]) -> str:

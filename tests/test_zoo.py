@@ -13,9 +13,9 @@ import pytest
 
 from benchmarks import zoo
 from core.arch import PRESETS
-from core.arch.published import Figure
 from core.errors import ConfigError, DataError, SegParityError
 from core.measurements import SIZE, SIZES, Agreement, Entry, Measurements, Run
+from core.published import FILE, Figure, published, read_published
 from core.zoo import MEASUREMENTS, in_table, long_table, main, put_table, short_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,16 +94,40 @@ def test_another_size_and_machines_are_named() -> None:
     assert cells["ms, 1024x2048 B"] == "41 at 1056x2048 / – / –"
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_published_figures_are_whole(name: str) -> None:
-    preset = PRESETS[name]
-    for figure in preset.figures:
-        assert isinstance(figure, Figure)
-        assert 10 < figure.miou < 100
-        assert figure.data
-        assert figure.source
-    assert preset.weights is None or preset.weights.where
-    assert in_table(name) or not (preset.figures or preset.weights)
+def test_what_is_published_is_of_published_networks() -> None:
+    """Each row is of a preset of that origin, as the first word of its `original` says."""
+    for name, known in published().items():
+        assert in_table(name)
+        assert known.figures or known.weights
+        assert not known.licence or known.weights
+        for figure in known.figures:
+            assert 10 < figure.miou < 100
+            assert figure.data
+            origin = figure.source.split(",")[0]
+            assert PRESETS[name].original.startswith(origin), f"{name} is not of {origin}"
+
+
+def test_published_figures_are_in_the_tables() -> None:
+    name = "fcn_resnet18_mxnetseg"
+    assert published()[name].figures[0] == Figure(68.3, "Cityscapes val", "single scale", "MXNetSeg, README")
+    cells = row(long_table(Measurements()), name)
+    figures = "68.3 on Cityscapes val, single scale; 69.9 on Cityscapes val, multi-scale and flip (MXNetSeg, README)"
+    assert cells["published mIoU"] == figures
+    assert cells["published weights"] == cells["their licence"] == ""
+    assert row(short_table(Measurements()), name)["published mIoU"] == "68.3, Cityscapes val"
+    espnet = row(long_table(Measurements()), "espnet_p2_q8")
+    assert espnet["published weights"].startswith("[github.com](https://github.com/sacmehta/ESPNet/")
+    assert espnet["their licence"] == "MIT, the repository's"
+
+
+def test_a_preset_is_published_once(tmp_path: Path) -> None:
+    path = tmp_path / "published.yaml"
+    path.write_text(FILE.read_text(encoding="utf-8") * 2, encoding="utf-8")
+    with pytest.raises(ConfigError, match="twice"):
+        read_published(path)
+    path.write_text("- source: A\n  presets:\n    a: {figures: [[1.0, data]]}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"a\.figures"):
+        read_published(path)
 
 
 # The file

@@ -15,7 +15,6 @@ from core.arch.backbones.base import BackboneSpec
 from core.arch.golden import GoldenFile
 from core.arch.inventory import InitSpec, Inventory, Parameter, count
 from core.arch.parts import DropoutSpec, FCNHeadSpec, NormSpec
-from core.arch.published import Figure, Weights
 from core.errors import SpecError
 
 S = TypeVar("S", bound="Spec")
@@ -244,7 +243,7 @@ class Preset:
     `original` is repository and constructor call; `published_parameters` the learnable scalars in millions, auxiliary
     heads included, where the original's count is known; it holds for the spec changed by `published_at`, and so does
     `published_mxnetseg`, the count as MXNetSeg's README gives it (`Spec.inference_values`). `golden`: the golden files
-    that this network is checked against. `figures`: what mIoU its makers publish; `weights`: where theirs are.
+    that this network is checked against.
     """
 
     name: str
@@ -255,5 +254,3 @@ class Preset:
     published_at: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     golden: tuple[GoldenFile, ...] = ()
     published_mxnetseg: float | None = None
-    figures: tuple[Figure, ...] = ()
-    weights: Weights | None = None

@@ -52,12 +52,14 @@ def test_each_operation_against_a_count_by_hand(monkeypatch: pytest.MonkeyPatch)
     assert counted == grouped + up + linear + products
 
 
-@pytest.mark.parametrize(("depth", "published"), [(50, 152.717), (101, 232.738)])
-def test_fcn_as_torchvision_counts_it(depth: int, published: float) -> None:
+@pytest.mark.parametrize(
+    ("name", "published"), [("fcn_resnet50", 152.717), ("fcn_resnet101", 232.738), ("deeplabv3_resnet50", 178.722)]
+)
+def test_networks_as_torchvision_counts_them(name: str, published: float) -> None:
     """Its weights' metadata: billions at 520x520 with 21 classes and the auxiliary head."""
     from benchmarks.multiply_adds_torch import multiply_adds
 
-    spec = dataclasses.replace(PRESETS[f"fcn_resnet{depth}_torchvision"].spec, num_classes=21)
+    spec = dataclasses.replace(PRESETS[f"{name}_torchvision"].spec, num_classes=21)
     assert round(multiply_adds(spec, (520, 520)) / 1e9, 3) == published
 
 
