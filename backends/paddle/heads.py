@@ -18,7 +18,8 @@ class FCNHead(nn.Layer):
         self, channels: int, num_classes: int, spec: FCNHeadSpec, norm: NormSpec, *, align_corners: bool
     ) -> None:
         super().__init__()
-        self.upsample, self.align_corners = spec.upsample, align_corners
+        self.upsample = spec.upsample
+        self.align_corners = align_corners if spec.align_corners is None else spec.align_corners
         if spec.width:
             self.block = ConvNormAct(channels, spec.width, spec.kernel, norm, bias=spec.bias, act=spec.act)
         else:

@@ -1,10 +1,11 @@
 """SETR: naive, PUP and MLA decoders (Zheng et al., arXiv:2012.15840).
 
-Originals: MXNetSeg, mmseg; what tells them apart stands in core/arch/families/setr.py.
+Originals: MXNetSeg, mmseg, PaddleSeg; what tells them apart stands in core/arch/families/setr.py.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from types import ModuleType
 
 from mxnet.gluon import HybridBlock, nn
@@ -28,10 +29,12 @@ class PUPHead(HybridBlock):
 
     def __init__(self, spec: SETRSpec) -> None:
         super().__init__()
-        self.upsamples, self.align_corners = spec.pup_upsamples, spec.align_corners
-        width = spec.width
+        width, corners = spec.width, spec.pup_align_corners
+        self.upsamples, self.align_corners = spec.pup_upsamples, spec.align_corners if corners is None else corners
         self.convs = nn.HybridSequential()
-        self.convs.add(*[ConvNormAct(width if i else spec.backbone.width, width, 3, spec.norm) for i in range(4)])
+        self.convs.add(
+            *[ConvNormAct(width if i else spec.backbone.width, width, 3, spec.norm, bias=spec.bias) for i in range(4)]
+        )
         if spec.pup_classifier == "normalised":
             self.classifier = ConvNormAct(width, spec.num_classes, 3, spec.norm)
         else:
@@ -51,15 +54,20 @@ class MLAHead(HybridBlock):
     def __init__(self, spec: SETRSpec) -> None:
         super().__init__()
         self.upsample, self.align_corners = spec.mla_upsample, spec.align_corners
-        channels, width, norm, levels = spec.backbone.width, spec.width, spec.norm, spec.levels
+        self.deepest_first = spec.mla_order == "deepest_first"
+        channels, width, levels = spec.backbone.width, spec.width, spec.levels
+        block = partial(ConvNormAct, norm=spec.norm, bias=spec.bias)
         self.lateral, self.neck, self.levels = (nn.HybridSequential() for _ in range(3))
         for _ in range(levels):
-            self.lateral.add(ConvNormAct(channels, width, 1, norm))
-            self.neck.add(ConvNormAct(width, width, 3, norm))
+            self.lateral.add(block(channels, width, 1))
+            self.neck.add(block(width, width, 3))
             level = nn.HybridSequential()
-            level.add(ConvNormAct(width, width // 2, 3, norm), ConvNormAct(width // 2, width // 2, 3, norm))
+            level.add(block(width, width // 2, 3), block(width // 2, width // 2, 3))
             self.levels.add(level)
-        self.classifier = nn.Conv2D(spec.num_classes, 1, use_bias=True, in_channels=width // 2 * levels)
+        kernel = spec.mla_kernel
+        self.classifier = nn.Conv2D(
+            spec.num_classes, kernel, padding=kernel // 2, use_bias=True, in_channels=width // 2 * levels
+        )
 
     def aggregate(self, features: list[Tensor]) -> list[Tensor]:
         """The neck's maps [N, width, h, w], deepest first."""
@@ -72,6 +80,7 @@ class MLAHead(HybridBlock):
 
     def hybrid_forward(self, F: ModuleType, *neck: Tensor) -> Tensor:
         maps = [enlarge(F, level(x), self.upsample, self.align_corners) for level, x in zip(self.levels, neck)]
+        maps = maps if self.deepest_first else maps[::-1]
         return self.classifier(concat(F, *maps))
 
 
@@ -80,11 +89,12 @@ class SETR(EncoderDecoder):
 
     def __init__(self, spec: SETRSpec) -> None:
         super().__init__(spec)
-        self.decoder, self.taps = spec.decoder, spec.backbone.stages()
+        self.decoder, self.taps, self.main_norm = spec.decoder, spec.backbone.stages(), spec.main_norm
         channels = spec.backbone.width
+        count = spec.levels + spec.main_norm
         self.norms = nn.HybridSequential()
         self.norms.add(
-            *[nn.LayerNorm(axis=-1, epsilon=spec.backbone.norm_eps, in_channels=channels) for _ in self.taps]
+            *[nn.LayerNorm(axis=-1, epsilon=spec.backbone.norm_eps, in_channels=channels) for _ in range(count)]
         )
         if spec.decoder == "naive":
             self.head: HybridBlock = FCNHead(
@@ -95,10 +105,12 @@ class SETR(EncoderDecoder):
 
     def decode(self, F: ModuleType, features: dict[str, Tensor]) -> Tensor:
         """Puts the normalised maps [N, C, h, w] in the tokens' place; `mla` adds its neck's, deepest first."""
+        patches, deepest = features["patches"], features[self.taps[-1]]
         for tap, norm in zip(self.taps, self.norms):
-            features[tap] = _to_map(F, norm(features[tap]), features["patches"])
+            features[tap] = _to_map(F, norm(features[tap]), patches)
         if self.decoder != "mla":
-            return self.head(features[self.taps[-1]])
+            main = _to_map(F, self.norms[-1](deepest), patches) if self.main_norm else features[self.taps[-1]]
+            return self.head(main)
         neck = self.head.aggregate([features[tap] for tap in self.taps])
         for i, feature in enumerate(neck):
             features["neck" + str(i)] = feature

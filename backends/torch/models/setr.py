@@ -1,9 +1,11 @@
 """SETR: naive, PUP and MLA decoders (Zheng et al., arXiv:2012.15840).
 
-Originals: MXNetSeg, mmseg; what tells them apart stands in core/arch/families/setr.py.
+Originals: MXNetSeg, mmseg, PaddleSeg; what tells them apart stands in core/arch/families/setr.py.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,15 +16,20 @@ from backends.torch.layers import ConvNormAct, enlarge
 from core.arch.families.setr import SETRSpec
 
 
+def _to_map(tokens: Tensor, like: Tensor) -> Tensor:
+    """[N, h * w, C] -> [N, C, h, w] with the sides of `like`."""
+    return tokens.transpose(1, 2).unflatten(2, like.shape[2:])
+
+
 class PUPHead(nn.Module):
     """Progressive upsampling: 3x3 convolutions and x2 resizes in turn."""
 
     def __init__(self, spec: SETRSpec) -> None:
         super().__init__()
-        self.upsamples, self.align_corners = spec.pup_upsamples, spec.align_corners
-        width = spec.width
+        width, corners = spec.width, spec.pup_align_corners
+        self.upsamples, self.align_corners = spec.pup_upsamples, spec.align_corners if corners is None else corners
         self.convs = nn.ModuleList(
-            ConvNormAct(width if i else spec.backbone.width, width, 3, spec.norm) for i in range(4)
+            ConvNormAct(width if i else spec.backbone.width, width, 3, spec.norm, bias=spec.bias) for i in range(4)
         )
         if spec.pup_classifier == "normalised":
             self.classifier: nn.Module = ConvNormAct(width, spec.num_classes, 3, spec.norm)
@@ -43,14 +50,16 @@ class MLAHead(nn.Module):
     def __init__(self, spec: SETRSpec) -> None:
         super().__init__()
         self.upsample, self.align_corners = spec.mla_upsample, spec.align_corners
-        channels, width, norm, levels = spec.backbone.width, spec.width, spec.norm, spec.levels
-        self.lateral = nn.ModuleList(ConvNormAct(channels, width, 1, norm) for _ in range(levels))
-        self.neck = nn.ModuleList(ConvNormAct(width, width, 3, norm) for _ in range(levels))
+        self.deepest_first = spec.mla_order == "deepest_first"
+        channels, width, levels = spec.backbone.width, spec.width, spec.levels
+        block = partial(ConvNormAct, norm=spec.norm, bias=spec.bias)
+        self.lateral = nn.ModuleList(block(channels, width, 1) for _ in range(levels))
+        self.neck = nn.ModuleList(block(width, width, 3) for _ in range(levels))
         self.levels = nn.ModuleList(
-            nn.Sequential(ConvNormAct(width, width // 2, 3, norm), ConvNormAct(width // 2, width // 2, 3, norm))
-            for _ in range(levels)
+            nn.Sequential(block(width, width // 2, 3), block(width // 2, width // 2, 3)) for _ in range(levels)
         )
-        self.classifier = nn.Conv2d(width // 2 * levels, spec.num_classes, 1, bias=True)
+        kernel = spec.mla_kernel
+        self.classifier = nn.Conv2d(width // 2 * levels, spec.num_classes, kernel, padding=kernel // 2, bias=True)
 
     def aggregate(self, features: list[Tensor]) -> list[Tensor]:
         """The neck's maps [N, width, h, w], deepest first."""
@@ -63,6 +72,7 @@ class MLAHead(nn.Module):
 
     def forward(self, neck: list[Tensor]) -> Tensor:
         maps = [enlarge(level(x), self.upsample, self.align_corners) for level, x in zip(self.levels, neck)]
+        maps = maps if self.deepest_first else maps[::-1]
         return self.classifier(torch.cat(maps, dim=1))
 
 
@@ -71,9 +81,10 @@ class SETR(EncoderDecoder):
 
     def __init__(self, spec: SETRSpec) -> None:
         super().__init__(spec)
-        self.decoder, self.taps = spec.decoder, spec.backbone.stages()
+        self.decoder, self.taps, self.main_norm = spec.decoder, spec.backbone.stages(), spec.main_norm
         channels = spec.backbone.width
-        self.norms = nn.ModuleList(nn.LayerNorm(channels, eps=spec.backbone.norm_eps) for _ in self.taps)
+        count = spec.levels + spec.main_norm
+        self.norms = nn.ModuleList(nn.LayerNorm(channels, eps=spec.backbone.norm_eps) for _ in range(count))
         if spec.decoder == "naive":
             self.head: nn.Module = FCNHead(
                 channels, spec.num_classes, spec.head, spec.norm, align_corners=spec.align_corners
@@ -83,10 +94,11 @@ class SETR(EncoderDecoder):
 
     def decode(self, features: dict[str, Tensor]) -> Tensor:
         """Puts the normalised maps [N, C, h, w] in the tokens' place; `mla` adds its neck's, deepest first."""
+        patches, deepest = features["patches"], features[self.taps[-1]]
         for tap, norm in zip(self.taps, self.norms):
-            features[tap] = norm(features[tap]).transpose(1, 2).unflatten(2, features["patches"].shape[2:])
+            features[tap] = _to_map(norm(features[tap]), patches)
         if self.decoder != "mla":
-            return self.head(features[self.taps[-1]])
+            return self.head(_to_map(self.norms[-1](deepest), patches) if self.main_norm else features[self.taps[-1]])
         neck = self.head.aggregate([features[tap] for tap in self.taps])
         for i, feature in enumerate(neck):
             features["neck" + str(i)] = feature

@@ -15,6 +15,7 @@ from core.schema import to_plain
 
 PAPER = "Rethinking Semantic Segmentation from a Sequence-to-Sequence Perspective with Transformers, arXiv:2012.15840"
 
+Decoder = Literal["naive", "pup", "mla"]
 TAPS, MLA_TAPS = (10, 15, 20, 24), (6, 12, 18, 24)
 
 
@@ -22,24 +23,32 @@ TAPS, MLA_TAPS = (10, 15, 20, 24), (6, 12, 18, 24)
 class SETRSpec(EncoderDecoderSpec):
     """The backbone's tapped blocks, a layer norm for each, and a decoder.
 
-    naive: `head` on the deepest. pup: four 3x3 convolutions with x2 resizes after the first `pup_upsamples`, then the
-    classifier: `plain` 1x1, or `normalised`: 3x3 with batch norm and ReLU, whose logits are never negative (MXNetSeg).
-    mla: 1x1 each, sums from the deepest upwards, 3x3 each, two more 3x3 to half the width each, enlarged by
-    `mla_upsample`, concatenated deepest first, 1x1. Auxiliary heads tap `block<n>` or, for mla, `neck<i>` (after the
-    first 3x3, deepest first).
+    naive: `head` on the deepest. pup: four 3x3 convolutions with x2 resizes (`pup_align_corners`; None: as the logits')
+    after the first `pup_upsamples`, then the classifier: `plain` 1x1, or `normalised`: 3x3 with batch norm and ReLU,
+    whose logits are never negative (MXNetSeg). mla: 1x1 each, sums from the deepest upwards, 3x3 each, two more 3x3 to
+    half the width each, enlarged by `mla_upsample`, concatenated in `mla_order`, classified by `mla_kernel`. Auxiliary
+    heads tap `block<n>` or, for mla, `neck<i>` (after the first 3x3, deepest first).
+
+    bias: of the convolutions of pup and mla. main_norm: the main head has a layer norm of its own, after those of the
+    taps, so that the deepest block is normalised twice where an auxiliary head taps it too.
     """
 
     arch: ClassVar[str] = "setr"
     takes_tokens: ClassVar[bool] = True
     classifiers: ClassVar[tuple[str, ...]] = ("head.classifier.weight", "head.classifier.conv.weight")
 
-    decoder: Literal["naive", "pup", "mla"] = "naive"
+    decoder: Decoder = "naive"
     backbone: ViTSpec = ViTSpec(taps=TAPS)
     width: int = 256
     head: FCNHeadSpec = FCNHeadSpec(width=256, kernel=1, dropout=NO_DROPOUT)
     pup_upsamples: int = 3
     pup_classifier: Literal["plain", "normalised"] = "plain"
+    pup_align_corners: bool | None = None
     mla_upsample: int = 1
+    mla_order: Literal["deepest_first", "shallowest_first"] = "deepest_first"
+    mla_kernel: int = 1
+    bias: bool = False
+    main_norm: bool = False
     norm: NormSpec = field(default_factory=NormSpec)
 
     @property
@@ -58,14 +67,14 @@ class SETRSpec(EncoderDecoderSpec):
 
     def decoder_inventory(self, out: Inventory) -> None:
         channels, width = self.backbone.width, self.width
-        for i in range(self.levels):
+        for i in range(self.levels + self.main_norm):
             out.layer_norm(f"norms.{i}", channels)
         if self.decoder == "naive":
             self.head.inventory(out, "head", channels, self.num_classes)
         elif self.decoder == "pup":
             with out.scope("head"):
                 for i in range(4):
-                    out.conv_norm_act(f"convs.{i}", width if i else channels, width, 3)
+                    out.conv_norm_act(f"convs.{i}", width if i else channels, width, 3, bias=self.bias)
                 if self.pup_classifier == "normalised":
                     out.conv_norm_act("classifier", width, self.num_classes, 3)
                 else:
@@ -77,13 +86,14 @@ class SETRSpec(EncoderDecoderSpec):
         channels, width, levels = self.backbone.width, self.width, range(self.levels)
         with out.scope("head"):
             for i in levels:
-                out.conv_norm_act(f"lateral.{i}", channels, width, 1)
+                out.conv_norm_act(f"lateral.{i}", channels, width, 1, bias=self.bias)
             for i in levels:
-                out.conv_norm_act(f"neck.{i}", width, width, 3)
+                out.conv_norm_act(f"neck.{i}", width, width, 3, bias=self.bias)
             for i in levels:
-                out.conv_norm_act(f"levels.{i}.0", width, width // 2, 3)
-                out.conv_norm_act(f"levels.{i}.1", width // 2, width // 2, 3)
-            out.conv("classifier", width // 2 * self.levels, self.num_classes, 1, bias=True, classifier=True)
+                out.conv_norm_act(f"levels.{i}.0", width, width // 2, 3, bias=self.bias)
+                out.conv_norm_act(f"levels.{i}.1", width // 2, width // 2, 3, bias=self.bias)
+            channels = width // 2 * self.levels
+            out.conv("classifier", channels, self.num_classes, self.mla_kernel, bias=True, classifier=True)
 
     @property
     def least(self) -> int:
@@ -108,7 +118,7 @@ def _heads(*blocks: int) -> tuple[FCNHeadSpec, ...]:
     return tuple(FCNHeadSpec(tap=f"block{n}", width=256, kernel=1, dropout=NO_DROPOUT) for n in blocks)
 
 
-def _mxnetseg(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
+def _mxnetseg(decoder: Decoder) -> SETRSpec:
     if decoder == "naive":
         return SETRSpec(auxiliary=_heads(20, 15, 10))
     if decoder == "pup":
@@ -116,7 +126,7 @@ def _mxnetseg(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
     return SETRSpec(decoder="mla", backbone=ViTSpec(taps=MLA_TAPS), auxiliary=_heads(24, 18, 12, 6))
 
 
-def _mmseg(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
+def _mmseg(decoder: Decoder) -> SETRSpec:
     """mmseg's heads on ViT-Large of 768x768."""
     token: Literal["used", "unused"] = "unused" if decoder == "mla" else "used"
     backbone = ViTSpec(class_token=token, dropout=NO_DROPOUT, taps=MLA_TAPS if decoder == "mla" else TAPS)
@@ -132,17 +142,30 @@ def _mmseg(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
     return dataclasses.replace(base, mla_upsample=4, auxiliary=auxiliary)
 
 
-def _paddleseg_naive() -> SETRSpec:
-    """ViT-Large of 384x384 with the naive head. In the original one auxiliary module is shared by its three taps."""
+def _paddleseg(decoder: Decoder) -> SETRSpec:
+    """On ViT-Large of 384x384. In the originals one module serves all taps or levels where their list repeats it: the
+    auxiliary heads, their norms (mla: all norms), and mla's last two convolutions of a level.
+    """
+    taps = TAPS
     backbone = ViTSpec(
-        image_size=(384, 384), class_token="used", position_resize="bicubic", dropout=NO_DROPOUT, taps=TAPS
+        image_size=(384, 384), class_token="used", position_resize="bicubic", dropout=NO_DROPOUT, taps=taps
     )
     head = FCNHeadSpec(width=256, kernel=1, bias=True, dropout=NO_DROPOUT)
-    auxiliary = tuple(dataclasses.replace(head, tap=f"block{n}") for n in (10, 15, 20))
-    return SETRSpec(backbone=backbone, head=head, auxiliary=auxiliary)
+    base = SETRSpec(decoder=decoder, backbone=backbone, head=head, bias=decoder != "naive")
+    if decoder == "naive":
+        return dataclasses.replace(base, auxiliary=_tapping(head, taps[:3]))
+    if decoder == "pup":
+        head = dataclasses.replace(head, kernel=3, upsample=4, align_corners=False)
+        return dataclasses.replace(base, pup_align_corners=False, main_norm=True, auxiliary=_tapping(head, taps))
+    auxiliary = tuple(FCNHeadSpec(tap=f"neck{i}", width=0, dropout=NO_DROPOUT) for i in (3, 2, 1, 0))
+    return dataclasses.replace(base, mla_upsample=4, mla_order="shallowest_first", mla_kernel=3, auxiliary=auxiliary)
 
 
-def _tiny(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
+def _tapping(head: FCNHeadSpec, blocks: tuple[int, ...]) -> tuple[FCNHeadSpec, ...]:
+    return tuple(dataclasses.replace(head, tap=f"block{n}") for n in blocks)
+
+
+def _tiny(decoder: Decoder) -> SETRSpec:
     backbone = ViTSpec(image_size=(64, 64), width=32, depth=4, heads=2, taps=(1, 2, 3, 4))
     auxiliary = (FCNHeadSpec(tap="block3", width=16, kernel=1, dropout=NO_DROPOUT),)
     head = FCNHeadSpec(width=16, kernel=1, dropout=NO_DROPOUT)
@@ -151,8 +174,8 @@ def _tiny(decoder: Literal["naive", "pup", "mla"]) -> SETRSpec:
 
 MXNETSEG = "MXNetSeg, SETR(backbone='vit_large_16', decoder='{}', aux=True)"
 MMSEG = "mmseg 0.19, configs/_base_/models/setr_{}.py"
-PADDLESEG = "PaddleSeg, SegmentationTransformer(ViT_large_patch16_384(), (9, 14, 19, 23), 'naive', align_corners=True)"
-_DECODERS: tuple[Literal["naive", "pup", "mla"], ...] = ("naive", "pup", "mla")
+PADDLESEG = "PaddleSeg, SegmentationTransformer(ViT_large_patch16_384(), (9, 14, 19, 23), '{}', align_corners=True)"
+_DECODERS: tuple[Decoder, ...] = ("naive", "pup", "mla")
 _COUNTS = {"naive": 304.241, "pup": 308.415, "mla": 309.434}
 _AT_128 = {"backbone": {"image_size": (128, 128)}}
 
@@ -167,11 +190,14 @@ def _smaller(spec: SETRSpec, width: int, depth: int, heads: int, *blocks: int) -
     return {"backbone": vit, "auxiliary": auxiliary}
 
 
-def _mmseg_golden(decoder: Literal["naive", "pup", "mla"]) -> tuple[GoldenFile, ...]:
+def _mmseg_golden(decoder: Decoder) -> tuple[GoldenFile, ...]:
     return (GoldenFile("mmseg", f"setr_{decoder}", _smaller(_mmseg(decoder), 96, 6, 4, 3, 4, 5, 6)),)
 
 
-_VIT_BASE = GoldenFile("PaddleSeg", "setr_naive_vit_base", _smaller(_paddleseg_naive(), 768, 12, 12, 3, 6, 9, 12))
+def _paddleseg_golden(decoder: Decoder) -> tuple[GoldenFile, ...]:
+    base = _smaller(_paddleseg(decoder), 768, 12, 12, 3, 6, 9, 12)
+    return (GoldenFile("PaddleSeg", f"setr_{decoder}_vit_base", base),)
+
 
 PRESETS = [
     *[
@@ -187,6 +213,9 @@ PRESETS = [
         for d in _DECODERS
     ],
     *[Preset(f"setr_{d}_mmseg", _mmseg(d), PAPER, MMSEG.format(d), golden=_mmseg_golden(d)) for d in _DECODERS],
-    Preset("setr_naive_paddleseg", _paddleseg_naive(), PAPER, PADDLESEG, golden=(_VIT_BASE,)),
+    *[
+        Preset(f"setr_{d}_paddleseg", _paddleseg(d), PAPER, PADDLESEG.format(d), golden=_paddleseg_golden(d))
+        for d in _DECODERS
+    ],
     *[Preset(f"setr_{d}_tiny", _tiny(d), PAPER, "of this project: for tests and demonstrations") for d in _DECODERS],
 ]

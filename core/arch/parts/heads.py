@@ -17,8 +17,8 @@ class FCNHeadSpec:
 
     `tap` is a name the architecture defines (`layer3`, …); the main head leaves it empty. `width` is the inner width,
     `bias` that of the inner convolution, `classifier_bias` the classifier's; width 0 leaves the inner convolution out.
-    `upsample`: bilinear enlargement before the classifier, with the architecture's `align_corners`. `loss_weight`:
-    of an auxiliary head's cost where the configuration says nothing.
+    `upsample`: bilinear enlargement before the classifier, with `align_corners`, the architecture's where that
+    is None. `loss_weight`: of an auxiliary head's cost where the configuration says nothing.
     """
 
     tap: str = ""
@@ -28,6 +28,7 @@ class FCNHeadSpec:
     classifier_bias: bool = True
     act: Activation = "relu"
     upsample: int = 1
+    align_corners: bool | None = None
     dropout: DropoutSpec = DropoutSpec()
     loss_weight: float = 0.4
 
