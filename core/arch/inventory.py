@@ -119,6 +119,13 @@ class Inventory:
         if bias:
             self.add(f"{name}.bias", (width,), "bias", "zeros")
 
+    def deformable_conv(self, name: str, channels: int, width: int, kernel: int, groups: int) -> None:
+        """With bias; its offsets' own convolution starts at 0, so that it starts as a plain convolution."""
+        self.conv(name, channels, width, kernel, bias=True)
+        said = 3 * groups * kernel * kernel
+        self.add(f"{name}.offset.weight", (said, channels, kernel, kernel), "conv", "zeros")
+        self.add(f"{name}.offset.bias", (said,), "bias", "zeros")
+
     def linear(self, name: str, features: int, width: int, *, bias: bool = True) -> None:
         self.add(f"{name}.weight", (width, features), "linear", self.init.linear)
         if bias:

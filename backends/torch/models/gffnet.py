@@ -1,0 +1,56 @@
+"""GFFNet (Li et al., arXiv:1904.01803); see core/arch/families/gffnet.py. Original: MXNetSeg."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from backends.torch.encoder_decoder import EncoderDecoder
+from backends.torch.heads import FCNHead
+from backends.torch.layers import ConvNormAct, PyramidPooling, resize
+from core.arch.families.gffnet import GFFNetSpec
+
+
+class GFFNet(EncoderDecoder):
+    """[N, 3, H, W] -> logits at the shallowest stage's size, main head first."""
+
+    def __init__(self, spec: GFFNetSpec) -> None:
+        super().__init__(spec)
+        self.stages, self.align_corners = spec.backbone.stages(), spec.align_corners
+        channels, width, norm = [spec.backbone.channels(stage) for stage in self.stages], spec.width, spec.head_norm
+        levels = len(channels)
+        self.pyramid = PyramidPooling(channels[-1], spec.pyramid, norm)
+        self.context = ConvNormAct(spec.pyramid.out_channels(channels[-1]), width, 1, norm)
+        self.reduce = nn.ModuleList(ConvNormAct(count, width, 1, norm) for count in channels)
+        self.gates = nn.ModuleList(nn.Conv2d(count, width, 1, bias=True) for count in channels)
+        self.fuse = nn.ModuleList(
+            nn.Sequential(ConvNormAct(width, width, 3, norm), ConvNormAct(width, width, 3, norm)) for _ in channels
+        )
+        self.dense = nn.ModuleList(ConvNormAct((levels + 1 - i) * width, width, 3, norm) for i in range(levels))
+        self.head = FCNHead((levels + 1) * width, spec.num_classes, spec.head, norm, align_corners=spec.align_corners)
+
+    def _like(self, x: Tensor, like: Tensor) -> Tensor:
+        return resize(x, like.shape[2:], self.align_corners)
+
+    def _fused(self, maps: list[Tensor]) -> list[Tensor]:
+        """Each map with what the gates let through of the others, those before it fused already."""
+        gates = [torch.sigmoid(gate(x)) for gate, x in zip(self.gates, maps)]
+        fused = [reduce(x) for reduce, x in zip(self.reduce, maps)]
+        for i, gate in enumerate(gates):
+            others = 0
+            for j, other in enumerate(gates):
+                if j != i:
+                    others = others + self._like(other * fused[j], gate)
+            fused[i] = fused[i] + gate * fused[i] + (1 - gate) * others
+        return fused
+
+    def decode(self, features: dict[str, Tensor]) -> Tensor:
+        maps = [features[stage] for stage in self.stages]
+        context = self.context(self.pyramid(maps[-1]))
+        first, *rest = [fuse(x) for fuse, x in zip(self.fuse, self._fused(maps))]
+        levels = [first, *[self._like(x, first) for x in rest]]
+        results = [self._like(context, first)]
+        for i in range(len(levels) - 1, -1, -1):
+            last, earlier = results[-1], results[:-1]
+            results.append(self.dense[i](torch.cat([last, levels[i], *earlier[::-1]], dim=1)))
+        return self.head(torch.cat(results, dim=1))
