@@ -1,4 +1,4 @@
-"""Attention and the resize that PaddleSeg's DANet ends in, against numpy, in float64."""
+"""Attention, and the pooling and the resize that networks of attention brought, against numpy, in float64."""
 
 from __future__ import annotations
 
@@ -103,4 +103,58 @@ def test_resize_from_the_first_places(backend: str, module: Module, size: tuple[
     found = module("layers").resize_from_start(
         *first(backend), tensor(backend, x), like if backend == "mxnet" else like.shape[2:]
     )
+    assert np.abs(numpy(backend, found) - expected).max() < 1e-13
+
+
+def criss_cross_by_loops(query: np.ndarray, key: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """The paper's definition, place by place: a softmax over the column and the rest of the row."""
+    result = np.zeros_like(value)
+    pictures, _, height, width = query.shape
+    for n, row, column in np.ndindex(pictures, height, width):
+        places = [(i, column) for i in range(height)] + [(row, j) for j in range(width) if j != column]
+        energy = np.array([query[n, :, row, column] @ key[n, :, i, j] for i, j in places])
+        weights = np.exp(energy - energy.max())
+        weights /= weights.sum()
+        result[n, :, row, column] = sum(weight * value[n, :, i, j] for weight, (i, j) in zip(weights, places))
+    return result
+
+
+@pytest.mark.parametrize("size", [(4, 6), (7, 3), (1, 5), (5, 1), (1, 1)], ids=str)
+def test_criss_cross(backend: str, module: Module, size: tuple[int, int]) -> None:
+    query, key, value = (RNG.normal(size=(2, channels, *size)) * 3 for channels in (3, 3, 4))
+    given = [tensor(backend, array) for array in (query, key, value)]
+    found = module("layers").criss_cross(*first(backend), *given)
+    assert np.abs(numpy(backend, found) - criss_cross_by_loops(query, key, value)).max() < 1e-12
+
+
+def test_twice_criss_cross_sees_every_place(backend: str, module: Module) -> None:
+    """A change of one value reaches its column and row in one pass, all places in two (arXiv:1811.11721, figure 3)."""
+    values = np.zeros((1, 1, 4, 5))
+    values[0, 0, 1, 2] = 1.0
+    nothing = tensor(backend, np.zeros((1, 2, 4, 5)))
+
+    def mean(x: Any) -> Any:
+        return module("layers").criss_cross(*first(backend), nothing, nothing, x)
+
+    once = mean(tensor(backend, values))
+    twice = numpy(backend, mean(once))[0, 0]
+    reached = numpy(backend, once)[0, 0] > 0
+    cross = np.zeros((4, 5), bool)
+    cross[1, :] = cross[:, 2] = True
+    assert (reached == cross).all()
+    assert (twice > 0).all()
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4])
+@pytest.mark.parametrize("size", [(8, 12), (9, 7), (4, 5)], ids=str)
+def test_reduce_pool(backend: str, module: Module, size: tuple[int, int], factor: int) -> None:
+    x = RNG.normal(size=(2, 3, *size))
+    bins = [side // factor for side in size]
+    expected = np.empty((2, 3, *bins))
+    for i, j in np.ndindex(*bins):
+        (top, bottom), (left, right) = (
+            (k * side // n, -(-(k + 1) * side // n)) for k, side, n in zip((i, j), size, bins)
+        )
+        expected[:, :, i, j] = x[:, :, top:bottom, left:right].mean(axis=(2, 3))
+    found = module("layers").reduce_pool(*first(backend), tensor(backend, x), factor)
     assert np.abs(numpy(backend, found) - expected).max() < 1e-13

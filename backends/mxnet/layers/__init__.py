@@ -7,7 +7,7 @@ them. `F` is `mxnet.ndarray` or `mxnet.symbol`.
 
 from backends.mxnet.layers.activation import GELU, PReLU, activation
 from backends.mxnet.layers.aspp import ASPP
-from backends.mxnet.layers.attention import attend
+from backends.mxnet.layers.attention import attend, criss_cross
 from backends.mxnet.layers.concat import concat, plain
 from backends.mxnet.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct, NormActConv
 from backends.mxnet.layers.deformable import DeformableConv
@@ -15,7 +15,7 @@ from backends.mxnet.layers.dropout import ScaledInInference, dropout
 from backends.mxnet.layers.gate import ChannelGate
 from backends.mxnet.layers.network import Backbone, Network, Tensor
 from backends.mxnet.layers.norm import BatchNorm, GroupNorm
-from backends.mxnet.layers.pooling import adaptive_pool, global_pool, grid_pool, strided_pool
+from backends.mxnet.layers.pooling import adaptive_pool, global_pool, grid_pool, reduce_pool, strided_pool
 from backends.mxnet.layers.pyramid import PyramidPooling
 from backends.mxnet.layers.resize import (
     enlarge,
@@ -53,6 +53,7 @@ __all__ = [
     "adaptive_pool",
     "attend",
     "concat",
+    "criss_cross",
     "dropout",
     "enlarge",
     "global_pool",
@@ -61,6 +62,7 @@ __all__ = [
     "interpolation_matrix",
     "multiply_sides",
     "plain",
+    "reduce_pool",
     "resize",
     "resize_from_start",
     "resize_nearest",

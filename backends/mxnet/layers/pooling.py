@@ -62,6 +62,17 @@ def grid_pool(F: ModuleType, x: Tensor, rows: int) -> Tensor:
     return multiply_sides(F, x, _adaptive_matrix(F, down, row_numbers), _adaptive_matrix(F, across, i))
 
 
+def reduce_pool(F: ModuleType, x: Tensor, factor: int) -> Tensor:
+    """Mean over adaptive bins, a `factor`-th as many as places, rounded down: [N, C, h // factor, w // factor]."""
+    one = F.slice_axis(x, axis=1, begin=0, end=1)
+    bins = F.Pooling(one, kernel=(factor, factor), stride=(factor, factor), pooling_convention="valid")  # for its sides
+    rows, columns = (
+        _adaptive_matrix(F, F.contrib.arange_like(x, axis=axis), F.contrib.arange_like(bins, axis=axis))
+        for axis in (2, 3)
+    )
+    return multiply_sides(F, x, rows, columns)
+
+
 def strided_pool(F: ModuleType, x: Tensor, bins: int) -> Tensor:
     """Mean over windows of side // bins + 1, the first cut short in front (SemSegPaddle): [N, C, bins, bins]."""
     rows, columns = (_strided_pool_matrix(F, x, axis, bins) for axis in (2, 3))

@@ -2,14 +2,21 @@
 
 from backends.paddle.layers.activation import activation
 from backends.paddle.layers.aspp import ASPP
-from backends.paddle.layers.attention import attend
-from backends.paddle.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct, NormActConv
+from backends.paddle.layers.attention import attend, criss_cross
+from backends.paddle.layers.conv import (
+    ConvAct,
+    ConvGroupNormAct,
+    ConvNorm1d,
+    ConvNormAct,
+    NormAct,
+    NormActConv,
+)
 from backends.paddle.layers.deformable import DeformableConv
 from backends.paddle.layers.dropout import dropout
 from backends.paddle.layers.gate import ChannelGate
 from backends.paddle.layers.network import Backbone, Network
 from backends.paddle.layers.norm import BatchNorm, GroupNorm
-from backends.paddle.layers.pooling import adaptive_pool, global_pool, grid_pool, strided_pool
+from backends.paddle.layers.pooling import adaptive_pool, global_pool, grid_pool, reduce_pool, strided_pool
 from backends.paddle.layers.pyramid import PyramidPooling
 from backends.paddle.layers.resize import (
     Side,
@@ -44,6 +51,7 @@ __all__ = [
     "activation",
     "adaptive_pool",
     "attend",
+    "criss_cross",
     "dropout",
     "enlarge",
     "global_pool",
@@ -51,6 +59,7 @@ __all__ = [
     "halve",
     "interpolation_matrix",
     "multiply_sides",
+    "reduce_pool",
     "resize",
     "resize_from_start",
     "resize_nearest",

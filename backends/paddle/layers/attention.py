@@ -23,3 +23,21 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     weights = F.softmax(paddle.matmul(query, key, transpose_x=True), axis=-1)  # [N, L, M]
     return paddle.matmul(value, weights, transpose_y=True)
+
+
+def criss_cross(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """[N, D, H, W] twice and [N, C, H, W] to [N, C, H, W]: each place's mean over its column and row.
+
+    The weights are one softmax of unscaled products over the H + W - 1 places; the place itself counts once.
+    """
+    height = query.shape[2]
+    row = paddle.arange(height)
+    itself = (row.unsqueeze(1) == row).astype(query.dtype)
+    down = paddle.matmul(query.transpose([0, 3, 2, 1]), key.transpose([0, 3, 1, 2])) - 1e30 * itself  # [N, W, H, H]
+    across = paddle.matmul(query.transpose([0, 2, 3, 1]), key.transpose([0, 2, 1, 3]))  # [N, H, W, W]
+    energy = paddle.concat([down.transpose([0, 2, 1, 3]), across], axis=3)
+    weights = F.softmax(energy, axis=3)  # [N, H, W, H + W]
+    down, across = weights[:, :, :, :height].transpose([0, 2, 1, 3]), weights[:, :, :, height:]
+    by_column = paddle.matmul(down, value.transpose([0, 3, 2, 1]))  # [N, W, H, C]
+    by_row = paddle.matmul(across, value.transpose([0, 2, 3, 1]))  # [N, H, W, C]
+    return by_column.transpose([0, 3, 2, 1]) + by_row.transpose([0, 3, 1, 2])

@@ -47,6 +47,11 @@ def grid_pool(x: Tensor, rows: int) -> Tensor:
     return multiply_sides(x, *(_mean_matrix(_adaptive_bins(*sides)) for sides in zip((height, width), bins)))
 
 
+def reduce_pool(x: Tensor, factor: int) -> Tensor:
+    """Mean over adaptive bins, a `factor`-th as many as places, rounded down: [N, C, h // factor, w // factor]."""
+    return multiply_sides(x, *(_mean_matrix(_adaptive_bins(side, side // factor)) for side in x.shape[2:]))
+
+
 def strided_pool(x: Tensor, bins: int) -> Tensor:
     """[N, C, bins, bins]: means over windows of side // bins + 1, the first cut short in front (SemSegPaddle)."""
     return multiply_sides(x, *(_mean_matrix(_strided_bins(side, bins)) for side in x.shape[2:]))

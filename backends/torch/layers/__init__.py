@@ -2,14 +2,21 @@
 
 from backends.torch.layers.activation import activation
 from backends.torch.layers.aspp import ASPP
-from backends.torch.layers.attention import attend
-from backends.torch.layers.conv import ConvAct, ConvGroupNormAct, ConvNorm1d, ConvNormAct, NormAct, NormActConv
+from backends.torch.layers.attention import attend, criss_cross
+from backends.torch.layers.conv import (
+    ConvAct,
+    ConvGroupNormAct,
+    ConvNorm1d,
+    ConvNormAct,
+    NormAct,
+    NormActConv,
+)
 from backends.torch.layers.deformable import DeformableConv
 from backends.torch.layers.dropout import ScaledInInference, dropout
 from backends.torch.layers.gate import ChannelGate
 from backends.torch.layers.network import Backbone, Network
 from backends.torch.layers.norm import BatchNorm, GroupNorm
-from backends.torch.layers.pooling import adaptive_pool, global_pool, grid_pool, strided_pool
+from backends.torch.layers.pooling import adaptive_pool, global_pool, grid_pool, reduce_pool, strided_pool
 from backends.torch.layers.pyramid import PyramidPooling
 from backends.torch.layers.resize import enlarge, halve, resize, resize_from_start, resize_nearest
 from backends.torch.layers.sampling import sample, warp
@@ -35,11 +42,13 @@ __all__ = [
     "activation",
     "adaptive_pool",
     "attend",
+    "criss_cross",
     "dropout",
     "enlarge",
     "global_pool",
     "grid_pool",
     "halve",
+    "reduce_pool",
     "resize",
     "resize_from_start",
     "resize_nearest",

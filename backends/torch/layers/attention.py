@@ -21,3 +21,19 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     weights = torch.softmax(query.transpose(1, 2) @ key, dim=-1)  # [N, L, M]
     return value @ weights.transpose(1, 2)
+
+
+def criss_cross(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """[N, D, H, W] twice and [N, C, H, W] to [N, C, H, W]: each place's mean over its column and row.
+
+    The weights are one softmax of unscaled products over the H + W - 1 places; the place itself counts once.
+    """
+    height, width = query.shape[2:]
+    itself = torch.eye(height, dtype=torch.bool, device=query.device)
+    down = (query.permute(0, 3, 2, 1) @ key.permute(0, 3, 1, 2)).masked_fill(itself, -torch.inf)  # [N, W, H, H]
+    across = query.permute(0, 2, 3, 1) @ key.permute(0, 2, 1, 3)  # [N, H, W, W]
+    weights = torch.softmax(torch.cat([down.transpose(1, 2), across], dim=3), dim=3)  # [N, H, W, H + W]
+    down, across = weights.split((height, width), dim=3)
+    by_column = down.transpose(1, 2) @ value.permute(0, 3, 2, 1)  # [N, W, H, C]
+    by_row = across @ value.permute(0, 2, 3, 1)  # [N, H, W, C]
+    return (by_column.transpose(1, 2) + by_row).permute(0, 3, 1, 2)

@@ -23,6 +23,11 @@ def grid_pool(x: Tensor, rows: int) -> Tensor:
     return F.adaptive_avg_pool2d(x, (rows, grid_columns(rows, x.shape[2], x.shape[3])))
 
 
+def reduce_pool(x: Tensor, factor: int) -> Tensor:
+    """Mean over adaptive bins, a `factor`-th as many as places, rounded down: [N, C, h // factor, w // factor]."""
+    return F.adaptive_avg_pool2d(x, (x.shape[2] // factor, x.shape[3] // factor))
+
+
 def strided_pool(x: Tensor, bins: int) -> Tensor:
     """[N, C, bins, bins]: means over windows of side // bins + 1, the first cut short in front (SemSegPaddle)."""
     kernel = [side // bins + 1 for side in x.shape[2:]]

@@ -1,0 +1,96 @@
+"""SeENet (Pang et al., ICCV 2019); the numbers stand in core/arch/families/seenet.py. Original: MXNetSeg's."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from mxnet.gluon import HybridBlock, nn
+from mxnet.gluon.contrib.nn import Identity
+
+from backends.mxnet.encoder_decoder import EncoderDecoder
+from backends.mxnet.heads import FCNHead
+from backends.mxnet.layers import ConvNormAct, Tensor, concat, resize
+from core.arch.families.seenet import EnhancementSpec, SeENetSpec
+from core.arch.parts import NormSpec
+
+
+def _thin(width: int, *shapes: tuple[tuple[int, int], tuple[int, int]]) -> nn.HybridSequential:
+    """Convolutions of those kernels and paddings."""
+    layers = nn.HybridSequential()
+    layers.add(*[nn.Conv2D(width, size, padding=pad, use_bias=True, in_channels=width) for size, pad in shapes])
+    return layers
+
+
+class GlobalConv(HybridBlock):
+    """A large kernel in two thin halves, in either order, summed; no norm, no activation."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        pad = kernel // 2
+        tall, flat = ((kernel, 1), (pad, 0)), ((1, kernel), (0, pad))
+        self.down = _thin(width, tall, flat)
+        self.across = _thin(width, flat, tall)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
+        return self.down(x) + self.across(x)
+
+
+class Branch(HybridBlock):
+    """1x1 - (global convolution) - dilated 3x3."""
+
+    def __init__(self, channels: int, width: int, rate: int, kernel: int, norm: NormSpec) -> None:
+        super().__init__()
+        self.reduce = ConvNormAct(channels, width, 1, norm)
+        self.wide = GlobalConv(width, kernel) if kernel else Identity()
+        self.dilate = ConvNormAct(width, width, 3, norm, dilation=rate)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
+        return self.dilate(self.wide(self.reduce(x)))
+
+
+class Enhancement(HybridBlock):
+    """Branches of several dilations, concatenated after the input and projected."""
+
+    def __init__(self, channels: int, width: int, spec: EnhancementSpec, norm: NormSpec) -> None:
+        super().__init__()
+        self.branches = nn.HybridSequential()
+        self.branches.add(*[Branch(channels, width, rate, spec.kernel, norm) for rate in spec.rates])
+        self.project = ConvNormAct(channels + len(spec.rates) * width, width, 1, norm)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
+        return self.project(concat(F, x, *[branch(x) for branch in self.branches]))
+
+
+class Boundary(HybridBlock):
+    """Adds to the deep map what it is not sure of in the shallow one."""
+
+    def __init__(self, shallow: int, width: int, norm: NormSpec) -> None:
+        super().__init__()
+        self.gate = ConvNormAct(width, shallow, 1, norm, act="sigmoid")
+        self.reduce = ConvNormAct(shallow, width, 1, norm)
+        self.refine = ConvNormAct(width, width, 3, norm)
+
+    def hybrid_forward(self, F: ModuleType, deep: Tensor, shallow: Tensor) -> Tensor:
+        return deep + self.refine(self.reduce(shallow * (1 - self.gate(deep))))
+
+
+class SeENet(EncoderDecoder):
+    """[N, 3, H, W] -> logits at a quarter of the picture, main head first."""
+
+    def __init__(self, spec: SeENetSpec) -> None:
+        super().__init__(spec)
+        norm, self.align_corners = spec.backbone.norm, spec.align_corners
+        self.shallow, *self.deeper = spec.backbone.stages()
+        self.enhance = nn.HybridSequential()
+        self.enhance.add(
+            *[Enhancement(channels, spec.width, part, norm) for channels, part in zip(spec.inputs(), spec.enhancements)]
+        )
+        self.boundary = Boundary(spec.backbone.channels(self.shallow), spec.width, norm)
+        self.head = FCNHead(spec.width, spec.num_classes, spec.head, norm, align_corners=spec.align_corners)
+
+    def decode(self, F: ModuleType, features: dict[str, Tensor]) -> Tensor:
+        shallow = features[self.shallow]
+        maps: list[Tensor] = []  # the enhanced map so far; the stages are of one size
+        for enhancement, stage in zip(self.enhance, self.deeper):
+            maps = [enhancement(concat(F, *maps, features[stage]))]
+        return self.head(self.boundary(resize(F, maps[0], shallow, self.align_corners), shallow))
