@@ -64,6 +64,18 @@ def test_networks_weigh_their_auxiliary_heads() -> None:
     assert len(resolve_terms(spec.for_inference(), Config().loss)) == 1
 
 
+@pytest.mark.parametrize(
+    ("preset", "weights"),
+    [
+        ("bisenet_resnet18_mmseg", [1.0, 1.0, 1.0]),
+        ("icnet_resnet50_fastseg", [1.0, 0.4, 0.16]),  # cascade label guidance, as the paper weighs it
+        ("icnet_resnet50_gluoncv", [1.4, 0.4, 1.0]),  # two of its four outputs are one map
+    ],
+)
+def test_networks_weigh_their_outputs_as_the_originals_do(preset: str, weights: list[float]) -> None:
+    assert [cost.term.weight for cost in resolve_terms(PRESETS[preset].spec, Config().loss)] == weights
+
+
 def test_terms_are_written_out_and_read_back() -> None:
     text = """
     terms:
