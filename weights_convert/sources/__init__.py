@@ -12,6 +12,7 @@ from core.errors import WeightsError
 from core.schema import nearest
 from weights_convert.sources import (
     dabnet,
+    efficientnet_pytorch,
     espnet,
     fast_seg,
     gald_net,
@@ -43,6 +44,7 @@ SOURCES: dict[str, Source] = {
         gluoncv,
         torchvision,
         smp,
+        efficientnet_pytorch,
     )
 }
 # What golden files call an origin -> the origin.

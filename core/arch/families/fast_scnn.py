@@ -161,18 +161,25 @@ def _tiny() -> FastSCNNSpec:
     )
 
 
-FAST_SEG = "Fast_Seg, libs.models.FastSCNN.FastSCNN(aux={})"
+FAST_SEG = "Fast_Seg, libs.models.FastSCNN.FastSCNN(aux={0}); GluonCV, FastSCNN(aux={0})"
 _AUX = FCNHeadSpec(tap="detail", width=64, dropout=DropoutSpec(p=0.1))
 
 PRESETS = [
-    Preset("fast_scnn", FastSCNNSpec(), PAPER, FAST_SEG.format(False), 1.138, golden=golden_files("Fast_Seg/FastSCNN")),
+    Preset(
+        "fast_scnn",
+        FastSCNNSpec(),
+        PAPER,
+        FAST_SEG.format(False),
+        1.138,
+        golden=golden_files("Fast_Seg/FastSCNN", "GluonCV/FastSCNN"),
+    ),
     Preset(
         "fast_scnn_aux",
         FastSCNNSpec(auxiliary=(_AUX,)),
         PAPER,
         FAST_SEG.format(True),
         1.176,
-        golden=golden_files("Fast_Seg/FastSCNN_aux"),
+        golden=golden_files("Fast_Seg/FastSCNN_aux", "GluonCV/FastSCNN_aux"),
     ),
     Preset(
         "fast_scnn_mmseg",

@@ -88,6 +88,15 @@ def _mxnetseg(depth: int) -> PSPNetSpec:
     )
 
 
+def _gluoncv(depth: int) -> PSPNetSpec:
+    return PSPNetSpec(
+        backbone=ResNetSpec(depth=depth),  # type: ignore[arg-type]
+        pyramid=PyramidSpec(width=512),
+        head=FCNHeadSpec(width=512),
+        auxiliary=(FCNHeadSpec(tap="layer3", width=256),),
+    )
+
+
 def _mmseg(depth: int) -> PSPNetSpec:
     dropout = DropoutSpec(p=0.1, unit="channel")
     return PSPNetSpec(
@@ -176,6 +185,16 @@ PRESETS = [
         golden=golden_files("MXNetSeg/PSPNet_resnet101"),
     ),
     Preset("pspnet_resnet152_mxnetseg", _mxnetseg(152), PAPER, MXNETSEG.format(152)),
+    *[
+        Preset(
+            f"pspnet_resnet{depth}_gluoncv",
+            _gluoncv(depth),
+            PAPER,
+            f"GluonCV, PSPNet(backbone='resnet{depth}', aux=True)",
+            golden=golden_files(f"GluonCV/PSPNet_resnet{depth}"),
+        )
+        for depth in (50, 101)
+    ],
     Preset(
         "pspnet_resnet50_mmseg",
         _mmseg(50),
