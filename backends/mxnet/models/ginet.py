@@ -13,21 +13,9 @@ from mxnet.gluon import HybridBlock, nn
 
 from backends.mxnet.encoder_decoder import EncoderDecoder
 from backends.mxnet.heads import FCNHead
-from backends.mxnet.layers import BatchNorm, ConvNormAct, Tensor, concat, resize
+from backends.mxnet.layers import BatchNorm, ConvNormAct, SeparableConv, Tensor, concat, resize
 from core.arch.families.ginet import GINetSpec, InteractionSpec, JPUSpec, WordsSpec
 from core.arch.parts import NormSpec
-
-
-class SeparableConv(HybridBlock):
-    """Dilated depthwise 3x3 without activation, pointwise convolution, each with batch norm."""
-
-    def __init__(self, channels: int, width: int, dilation: int, norm: NormSpec) -> None:
-        super().__init__()
-        self.depthwise = ConvNormAct(channels, channels, 3, norm, dilation=dilation, groups=channels, act="none")
-        self.pointwise = ConvNormAct(channels, width, 1, norm)
-
-    def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x))
 
 
 class JPU(HybridBlock):
@@ -41,7 +29,9 @@ class JPU(HybridBlock):
         self.lateral.add(*[ConvNormAct(spec.backbone.channels(stage), jpu.width, 3, norm) for stage in self.stages])
         joined = len(self.stages) * jpu.width
         self.branches = nn.HybridSequential()
-        self.branches.add(*[SeparableConv(joined, jpu.width, d, norm) for d in jpu.dilations])
+        self.branches.add(
+            *[SeparableConv(joined, jpu.width, 3, norm, separation="norm", dilation=d) for d in jpu.dilations]
+        )
 
     def hybrid_forward(self, F: ModuleType, *features: Tensor) -> Tensor:
         maps = [lateral(x) for x, lateral in zip(features, self.lateral)]

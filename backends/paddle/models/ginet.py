@@ -12,21 +12,9 @@ from paddle import Tensor, nn
 
 from backends.paddle.encoder_decoder import EncoderDecoder
 from backends.paddle.heads import FCNHead
-from backends.paddle.layers import BatchNorm, ConvNormAct, resize
+from backends.paddle.layers import BatchNorm, ConvNormAct, SeparableConv, resize
 from core.arch.families.ginet import GINetSpec, InteractionSpec, JPUSpec, WordsSpec
 from core.arch.parts import NormSpec
-
-
-class SeparableConv(nn.Layer):
-    """Dilated depthwise 3x3 without activation, pointwise convolution, each with batch norm."""
-
-    def __init__(self, channels: int, width: int, dilation: int, norm: NormSpec) -> None:
-        super().__init__()
-        self.depthwise = ConvNormAct(channels, channels, 3, norm, dilation=dilation, groups=channels, act="none")
-        self.pointwise = ConvNormAct(channels, width, 1, norm)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x))
 
 
 class JPU(nn.Layer):
@@ -40,7 +28,9 @@ class JPU(nn.Layer):
             [ConvNormAct(spec.backbone.channels(stage), jpu.width, 3, norm) for stage in self.stages]
         )
         joined = len(self.stages) * jpu.width
-        self.branches = nn.LayerList([SeparableConv(joined, jpu.width, d, norm) for d in jpu.dilations])
+        self.branches = nn.LayerList(
+            [SeparableConv(joined, jpu.width, 3, norm, separation="norm", dilation=d) for d in jpu.dilations]
+        )
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         maps = [lateral(features[stage]) for stage, lateral in zip(self.stages, self.lateral)]
