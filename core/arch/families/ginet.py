@@ -16,7 +16,7 @@ from core.arch.backbones.base import BackboneSpec
 from core.arch.backbones.resnet import ResNetSpec, resnet_tiny
 from core.arch.golden import golden_files
 from core.arch.inventory import Inventory
-from core.arch.parts import DropoutSpec, FCNHeadSpec
+from core.arch.parts import DropoutSpec, FCNHeadSpec, separable_inventory
 from core.arch.spec import EncoderDecoderSpec, Preset, narrow_heads
 from core.errors import SpecError
 
@@ -61,8 +61,7 @@ class JPUSpec:
             for i, stage in enumerate(stages):
                 out.conv_norm_act(f"lateral.{i}", backbone.channels(stage), self.width, 3)
             for i in range(len(self.dilations)):
-                out.conv_norm_act(f"branches.{i}.depthwise", joined, joined, 3, groups=joined)
-                out.conv_norm_act(f"branches.{i}.pointwise", joined, self.width, 1)
+                separable_inventory(out, f"branches.{i}", joined, self.width, 3, separation="norm")
 
 
 @dataclass(frozen=True)
