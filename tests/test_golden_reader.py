@@ -147,13 +147,14 @@ def test_a_file_is_declared_once_and_one_of_each_small_architecture_is_quick() -
     [
         ("main", Output("main"), None),
         ("auxiliary.2@picture", Output("auxiliary.2", "", 1), (129, 64)),
+        ("main@x4", Output("main", factor=4), (132, 68)),
         ("log_softmax(main)@1/8", Output("main", "log_softmax", 8), (17, 8)),
         ("context.refine.0:in", Output("context.refine.0:in"), None),
     ],
 )
 def test_outputs_are_said_in_words(text: str, expected: Output, size: tuple[int, int] | None) -> None:
     assert Output.read(text) == expected
-    assert expected.size(129, 64) == size
+    assert expected.size(129, 64, own=(33, 17)) == size
     assert expected.returned == expected.name.startswith(("main", "aux"))
 
 

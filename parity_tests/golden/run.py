@@ -107,7 +107,7 @@ def compute(backend: Backend, job: Job, fit: Fit, mode: str, dtype: str) -> list
     found = []
     for output in plan:
         array = arrays.get(output.name)
-        size = output.size(*shape[2:])
+        size = None if array is None else output.size(shape[2], shape[3], own=array.shape[2:])
         if array is not None and output.function:
             array = _FUNCTIONS[output.function](array)
         if array is not None and size is not None and size != array.shape[2:]:

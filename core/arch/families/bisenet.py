@@ -214,8 +214,8 @@ PRESETS = [
             GoldenFile(
                 "PaddleSeg",
                 "bisenetv1_resnet18_vd",
-                eval=("main@picture",),
-                train=("auxiliary.0@picture", "auxiliary.1@picture", "main@picture"),
+                eval=("main@x8",),
+                train=("auxiliary.0@x8", "auxiliary.1@x8", "main@x8"),
             ),
         ),
     ),

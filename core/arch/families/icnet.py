@@ -141,7 +141,7 @@ def _tiny() -> ICNetSpec:
 
 
 # The full-size scores, the same at a quarter of the sides, and the two steps of the cascade.
-_FOUR = ("main@picture", "main", "auxiliary.0", "auxiliary.1")
+_FOUR = ("main@x4", "main", "auxiliary.0", "auxiliary.1")
 
 PRESETS = [
     Preset(
