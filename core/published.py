@@ -58,7 +58,7 @@ def read_published(path: Path) -> dict[str, Published]:
             if name in found:
                 raise ConfigError(f"{path}: {name} stands there twice")
             known = convert(row, _Row, str(path), name)
-            figures = tuple(Figure(*figure, source.source) for figure in known.figures)
+            figures = tuple(Figure(miou, data, how, source.source) for miou, data, how in known.figures)
             found[name] = Published(figures, known.weights, source.licence if known.weights else "")
     return found
 

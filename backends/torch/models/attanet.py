@@ -55,7 +55,8 @@ class AttaNet(EncoderDecoder):
         super().__init__(spec)
         norm, width = spec.backbone.norm, spec.width
         self.fused = spec.fused
-        self.fusion = AttentionFusion(*map(spec.backbone.channels, self.fused), spec)
+        shallow, deep = (spec.backbone.channels(stage) for stage in self.fused)
+        self.fusion = AttentionFusion(shallow, deep, spec)
         self.refine = ConvNormAct(width, width, 3, norm)
         self.attention = StripAttention(spec)
         self.head = FCNHead(width, spec.num_classes, spec.head, norm, align_corners=spec.align_corners)
