@@ -15,7 +15,7 @@ import pytest
 from core.description import interpreter
 from core.process import ROOT
 from parity_tests.conftest import require
-from parity_tests.habits import MANY, ramp
+from parity_tests.habits import MANY, SHARE, ramp
 from parity_tests.ladder import Fleet
 
 Arrays = dict[str, np.ndarray]
@@ -57,6 +57,17 @@ def test_when_running_statistics_change(shown: Shown, backend: str, updates: boo
     """MXNet changes them in the backward pass; a recorded forward pass alone leaves them at 0 and 1."""
     forward = shown(backend, "batch_norm")["after forward"]
     assert (forward.tolist() != [0.0, 1.0]) == updates
+
+
+@pytest.mark.parametrize(
+    ("backend", "means"), [("torch", (1.5, 11.5)), ("paddle", (1.5, 11.5)), ("mxnet", (11.5, 1.5))]
+)
+def test_in_which_order_a_batch_norm_sees_two_maps(shown: Shown, backend: str, means: tuple[float, float]) -> None:
+    """MXNet's running statistics end with the first map, since they change in the backward pass."""
+    expected = 0.0
+    for mean in means:
+        expected = (1 - SHARE) * expected + SHARE * mean
+    assert shown(backend, "batch_norm_of_two_maps")["mean"][0] == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(("backend", "refused"), [("torch", 1), ("paddle", 0), ("mxnet", 0)])

@@ -309,3 +309,24 @@ def test_the_published_espnet_weights_are_recognised(file: str, preset: str, cla
     imported = import_weights(require_shared(f"checkpoints/espnet/{file}.pth"))
     assert (imported.fit.source.name, imported.fit.preset) == ("espnet", preset)
     assert (imported.spec.num_classes, imported.fit.overrides) == (classes, {})
+
+
+def test_ccnet_of_mmseg_is_recognised_by_its_published_names() -> None:
+    """No golden file holds it: backbone and auxiliary head are those of DANet's file, the head's names mmseg's."""
+    recorded = read_golden(golden_path("mmseg/danet_r50")).parameters
+    shared = [(name, shape) for name, shape in recorded if not name.startswith("decode_head.")]
+    norm = ("weight", "bias", "running_mean", "running_var")
+    head: list[tuple[str, tuple[int, ...]]] = [("decode_head.cca.gamma.scale", ())]
+    for block, channels in (("convs.0", 2048), ("convs.1", 512), ("conv_cat", 2560)):
+        head.append((f"decode_head.{block}.conv.weight", (512, channels, 3, 3)))
+        head.extend((f"decode_head.{block}.bn.{leaf}", (512,)) for leaf in norm)
+    layers = (("cca.query_conv", 64), ("cca.key_conv", 64), ("cca.value_conv", 512), ("conv_seg", 19))
+    for layer, width in layers:
+        head.extend([(f"decode_head.{layer}.weight", (width, 512, 1, 1)), (f"decode_head.{layer}.bias", (width,))])
+    tensors = placeholders([*shared, *head])
+    tensors["decode_head.cca.gamma.scale"] = np.array(0.75, np.float32)
+    fit, _ = identify(tensors, "ccnet")
+    assert fit.preset == "ccnet_resnet50_mmseg"
+    assert not fit.missing + fit.unexpected + fit.misshapen
+    assert not fit.dropped
+    assert canonical_state(fit, tensors, "ccnet")["attention.gamma"].tolist() == [0.75]

@@ -38,6 +38,19 @@ def batch_norm() -> Arrays:
     return found
 
 
+def batch_norm_of_two_maps() -> Arrays:
+    """Running mean after a step in which one batch norm sees a map of mean 1.5, then one of mean 11.5."""
+    layer = nn.BatchNorm(in_channels=1, momentum=1 - SHARE)
+    layer.cast("float64")
+    layer.initialize()
+    first, second = (_double(ramp(2, 1, 1, 2) + start) for start in (0, 10))
+    with autograd.record():
+        y = (layer(first) + layer(second)).sum()
+    y.backward()
+    nd.waitall()
+    return {"mean": layer.running_mean.data().asnumpy()}
+
+
 def batch_norm_of_one_value() -> Arrays:
     layer = nn.BatchNorm(in_channels=1)
     layer.initialize()

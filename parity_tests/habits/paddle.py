@@ -26,6 +26,15 @@ def batch_norm() -> Arrays:
     return found
 
 
+def batch_norm_of_two_maps() -> Arrays:
+    """Running mean after a step in which one batch norm sees a map of mean 1.5, then one of mean 11.5."""
+    layer = nn.BatchNorm2D(1, momentum=1 - SHARE)
+    layer.to(dtype="float64")
+    first, second = (paddle.to_tensor(ramp(2, 1, 1, 2) + start) for start in (0, 10))
+    (layer(first) + layer(second)).sum().backward()
+    return {"mean": layer._mean.numpy()}
+
+
 def batch_norm_of_one_value() -> Arrays:
     y = nn.BatchNorm2D(1)(paddle.ones([1, 1, 1, 1]))
     return {"refused": np.array(0), "output": y.numpy()}

@@ -25,6 +25,14 @@ def batch_norm() -> Arrays:
     return found
 
 
+def batch_norm_of_two_maps() -> Arrays:
+    """Running mean after a step in which one batch norm sees a map of mean 1.5, then one of mean 11.5."""
+    layer: Any = nn.BatchNorm2d(1, momentum=SHARE).double()
+    first, second = (torch.from_numpy(ramp(2, 1, 1, 2) + start) for start in (0, 10))
+    (layer(first) + layer(second)).sum().backward()
+    return {"mean": layer.running_mean.numpy()}
+
+
 def batch_norm_of_one_value() -> Arrays:
     try:
         nn.BatchNorm2d(1)(torch.ones(1, 1, 1, 1))
