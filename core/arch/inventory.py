@@ -94,9 +94,13 @@ class Inventory:
         bias: bool = False,
         classifier: bool = False,
         axes: int = 2,
+        init: str | None = None,
     ) -> None:
-        """A convolution from `channels` to `width`; `axes=1` for Conv1d; `classifier`: it gives the logits."""
-        init = self.init.classifier if classifier else self.init.conv
+        """A convolution from `channels` to `width`; `axes=1` for Conv1d; `classifier`: it gives the logits.
+
+        `init` where it is not the convolutions', or classifiers' (`zeros`, say).
+        """
+        init = init or (self.init.classifier if classifier else self.init.conv)
         sides = kernel if isinstance(kernel, tuple) else (kernel,) * axes
         self.add(f"{name}.weight", (width, channels // groups, *sides), "conv", init)
         if bias:
@@ -122,9 +126,7 @@ class Inventory:
     def deformable_conv(self, name: str, channels: int, width: int, kernel: int, groups: int) -> None:
         """With bias; its offsets' own convolution starts at 0, so that it starts as a plain convolution."""
         self.conv(name, channels, width, kernel, bias=True)
-        said = 3 * groups * kernel * kernel
-        self.add(f"{name}.offset.weight", (said, channels, kernel, kernel), "conv", "zeros")
-        self.add(f"{name}.offset.bias", (said,), "bias", "zeros")
+        self.conv(f"{name}.offset", channels, 3 * groups * kernel * kernel, kernel, bias=True, init="zeros")
 
     def linear(self, name: str, features: int, width: int, *, bias: bool = True) -> None:
         self.add(f"{name}.weight", (width, features), "linear", self.init.linear)

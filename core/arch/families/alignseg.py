@@ -22,7 +22,7 @@ class AlignSegSpec(EncoderDecoderSpec):
 
     Context: the map pooled to `bins` x `bins`, 1x1, resized back and moved by a flow; a 3x3 of the map beside it. A
     flow is convolved, 1x1 with batch norm and 3x3 without anything, from the two maps that it aligns: how far to the
-    right and downwards of each place, in places, the map is read.
+    right and downwards of each place, in places, the map is read. Flows start at 0.
 
     Alignment of the running map (first the shallowest stage, whose size it keeps) with the next stage, at last with the
     context: a residual block each, the deeper one resized; two flows, of the running map and of the resized one, and
@@ -55,7 +55,7 @@ class AlignSegSpec(EncoderDecoderSpec):
 
     def _flow(self, out: Inventory, flows: int) -> None:
         out.conv_norm_act("flow.reduce", 2 * self.width, self.width, 1)
-        out.conv("flow.out", self.width, 2 * flows, 3)
+        out.conv("flow.out", self.width, 2 * flows, 3, init="zeros")
 
     def _residual(self, out: Inventory, name: str, channels: int) -> None:
         width, inner = self.width, self.width // self.reduction
