@@ -22,7 +22,7 @@ def parameters(spec: EfficientNetSpec) -> list[Parameter]:
     return out.parameters
 
 
-@pytest.mark.parametrize(("number", "published"), enumerate(PUBLISHED))
+@pytest.mark.parametrize(("number", "published"), list(enumerate(PUBLISHED)))
 def test_counts_are_the_published_ones(number: int, published: int) -> None:
     spec = efficientnet(number, last=True)  # type: ignore[arg-type]
     assert count(parameters(spec)) + 1000 * (spec.channels("last") + 1) == published

@@ -141,3 +141,14 @@ def test_an_origin_without_the_architecture_is_an_error(tmp_path: Path) -> None:
     saved(tmp_path / "w.pth", spec)
     with pytest.raises(WeightsError, match="origin mmseg has no espnet"):
         load_weights(tmp_path / "w.pth", spec, origin="mmseg")
+
+
+def test_the_published_espnet_of_paddle() -> None:
+    """Trained by the reproduction from which PaddleSeg's ESPNetV1 came: its form alone fits, nothing is left over."""
+    path = require_shared("checkpoints/espnetv1_paddleseg/espnetv1_cityscapes_120k.pdparams")
+    spec = build("espnet_simuler")
+    loaded = load_weights(path, spec)
+    assert loaded.origin.startswith("paddleseg")
+    assert set(loaded.state) == {parameter.name for parameter in spec.parameters()}
+    with pytest.raises(WeightsError):
+        load_weights(path, build("espnet_paddleseg"))

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from mxnet.gluon import HybridBlock, nn
 
-from backends.mxnet.layers import BatchNorm, ConvNormAct, Network, NormAct, PReLU, Tensor, concat
+from backends.mxnet.layers import BatchNorm, ConvNormAct, Network, NormAct, PReLU, Tensor, concat, halve
 from core.arch.families.espnet import ESPNetSpec
 
 
@@ -64,12 +64,22 @@ class ESPModule(HybridBlock):
 
 
 class Encoder(HybridBlock):
-    """[N, 3, H, W] -> the level-1 maps, the normalised 1/4 map and the scores at 1/8."""
+    """[N, 3, H, W] -> a map of level 1, one of level 2 and the scores at 1/8, as the decoder takes them."""
 
     def __init__(self, spec: ESPNetSpec) -> None:
         super().__init__()
         level1, level2, level3 = spec.widths
-        self.level1 = ConvNormAct(spec.in_channels, level1, 3, spec.norm, stride=2, act="prelu")
+        self.projected, self.last_skip = spec.projected, spec.last_skip
+        self.level1 = ConvNormAct(
+            spec.in_channels,
+            level1,
+            3,
+            spec.norm,
+            stride=2,
+            padding=spec.padding,
+            bias=spec.block_bias,
+            act=spec.block_act,
+        )
         self.norm1 = NormAct(spec.level1_channels, spec.norm, act="prelu")
         self.level2_down = ESPModule(spec.level1_channels, level2, spec, stride=2, residual=False)
         self.level2 = nn.HybridSequential()
@@ -79,18 +89,32 @@ class Encoder(HybridBlock):
         self.level3 = nn.HybridSequential()
         self.level3.add(*[ESPModule(level3, level3, spec) for _ in range(spec.q)])
         self.norm3 = NormAct(spec.level3_channels, spec.norm, act="prelu")
-        self.classifier = nn.Conv2D(spec.num_classes, 1, use_bias=False, in_channels=spec.level3_channels)
+        if spec.projected:
+            self.projections = nn.HybridSequential()
+            self.projections.add(
+                *[
+                    ConvNormAct(channels, spec.num_classes, 1, spec.norm, bias=spec.block_bias, act=spec.block_act)
+                    for channels in (spec.level1_channels, spec.level2_channels, spec.level3_channels)
+                ]
+            )
+        else:
+            self.classifier = nn.Conv2D(spec.num_classes, 1, use_bias=False, in_channels=spec.level3_channels)
 
-    def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        half = _halve(F, x)
-        quarter = _halve(F, half)
+    def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, ...]:
+        half = halve(F, x, align_corners=False) if self.projected else _halve(F, x)
+        quarter = halve(F, half, align_corners=False) if self.projected else _halve(F, half)
         level1 = self.level1(x)  # 1/2
         level1_image = self.norm1(concat(F, level1, half))
         down = self.level2_down(level1_image)  # 1/4
         level2 = self.norm2(concat(F, self.level2(down), down, quarter))
         down = self.level3_down(level2)  # 1/8
+        if self.projected:
+            level3 = self.norm3(concat(F, self.level3(down), down))
+            maps = zip(self.projections, (level1_image, level2, level3))
+            return tuple(projection(level) for projection, level in maps)
         level3 = self.norm3(concat(F, down, self.level3(down)))
-        return level1, level1_image, level2, self.classifier(level3)
+        skip = level1 if self.last_skip == "level1" else level1_image
+        return skip, level2, self.classifier(level3)
 
 
 class Decoder(HybridBlock):
@@ -99,19 +123,24 @@ class Decoder(HybridBlock):
     def __init__(self, spec: ESPNetSpec) -> None:
         super().__init__()
         classes = spec.num_classes
-        self.norm3 = BatchNorm(classes, spec.norm)
+        self.projected = spec.projected
+        if not spec.projected:
+            self.norm3 = BatchNorm(classes, spec.norm)
         self.up3 = _double(classes)
-        self.project2 = nn.Conv2D(classes, 1, use_bias=False, in_channels=spec.level2_channels)
+        if not spec.projected:
+            self.project2 = nn.Conv2D(classes, 1, use_bias=False, in_channels=spec.level2_channels)
         self.norm2 = NormAct(2 * classes, spec.norm, act="prelu")
         self.merge2 = ESPModule(2 * classes, classes, spec, residual=False)
         self.up2 = _double(classes)
         self.norm1 = NormAct(classes, spec.norm, act="prelu")
-        self.merge1 = ConvNormAct(classes + spec.skip_channels, classes, 3, spec.norm, act="prelu")
+        merged = classes + spec.skip_channels
+        self.merge1 = ConvNormAct(merged, classes, 3, spec.norm, bias=spec.block_bias, act=spec.block_act)
         self.classifier = _double(classes)
 
     def hybrid_forward(self, F: ModuleType, skip: Tensor, level2: Tensor, scores: Tensor) -> Tensor:
-        up = self.up3(self.norm3(scores))  # 1/4
-        up = self.merge2(self.norm2(concat(F, self.project2(level2), up)))
+        up = self.up3(scores if self.projected else self.norm3(scores))  # 1/4
+        joined = concat(F, up, level2) if self.projected else concat(F, self.project2(level2), up)
+        up = self.merge2(self.norm2(joined))
         up = self.norm1(self.up2(up))  # 1/2
         return self.classifier(self.merge1(concat(F, up, skip)))
 
@@ -128,8 +157,7 @@ class ESPNet(Network):
             self.decoder = Decoder(spec)
 
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> tuple[Tensor, ...]:
-        level1, level1_image, level2, scores = self.encoder(x)
+        skip, level2, scores = self.encoder(x)
         if not self.spec.decoder:
             return (scores,)
-        skip = level1 if self.spec.last_skip == "level1" else level1_image
         return (self.decoder(skip, level2, scores),)

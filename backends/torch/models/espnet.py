@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backends.torch.layers import BatchNorm, ConvNormAct, Network, NormAct
+from backends.torch.layers import BatchNorm, ConvNormAct, Network, NormAct, halve
 from core.arch.families.espnet import ESPNetSpec
 
 
@@ -53,12 +53,22 @@ class ESPModule(nn.Module):
 
 
 class Encoder(nn.Module):
-    """[N, 3, H, W] -> the level-1 maps, the normalised 1/4 map and the scores at 1/8."""
+    """[N, 3, H, W] -> a map of level 1, one of level 2 and the scores at 1/8, as the decoder takes them."""
 
     def __init__(self, spec: ESPNetSpec) -> None:
         super().__init__()
         level1, level2, level3 = spec.widths
-        self.level1 = ConvNormAct(spec.in_channels, level1, 3, spec.norm, stride=2, act="prelu")
+        self.projected, self.last_skip = spec.projected, spec.last_skip
+        self.level1 = ConvNormAct(
+            spec.in_channels,
+            level1,
+            3,
+            spec.norm,
+            stride=2,
+            padding=spec.padding,
+            bias=spec.block_bias,
+            act=spec.block_act,
+        )
         self.norm1 = NormAct(spec.level1_channels, spec.norm, act="prelu")
         self.level2_down = ESPModule(spec.level1_channels, level2, spec, stride=2, residual=False)
         self.level2 = nn.Sequential(*[ESPModule(level2, level2, spec) for _ in range(spec.p)])
@@ -66,18 +76,29 @@ class Encoder(nn.Module):
         self.level3_down = ESPModule(spec.level2_channels, level3, spec, stride=2, residual=False)
         self.level3 = nn.Sequential(*[ESPModule(level3, level3, spec) for _ in range(spec.q)])
         self.norm3 = NormAct(spec.level3_channels, spec.norm, act="prelu")
-        self.classifier = nn.Conv2d(spec.level3_channels, spec.num_classes, 1, bias=False)
+        if spec.projected:
+            self.projections = nn.ModuleList(
+                ConvNormAct(channels, spec.num_classes, 1, spec.norm, bias=spec.block_bias, act=spec.block_act)
+                for channels in (spec.level1_channels, spec.level2_channels, spec.level3_channels)
+            )
+        else:
+            self.classifier = nn.Conv2d(spec.level3_channels, spec.num_classes, 1, bias=False)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        half = _halve(x)
-        quarter = _halve(half)
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        half = halve(x, align_corners=False) if self.projected else _halve(x)
+        quarter = halve(half, align_corners=False) if self.projected else _halve(half)
         level1 = self.level1(x)  # 1/2
         level1_image = self.norm1(torch.cat([level1, half], dim=1))
         down = self.level2_down(level1_image)  # 1/4
         level2 = self.norm2(torch.cat([self.level2(down), down, quarter], dim=1))
         down = self.level3_down(level2)  # 1/8
+        if self.projected:
+            level3 = self.norm3(torch.cat([self.level3(down), down], dim=1))
+            maps = zip(self.projections, (level1_image, level2, level3))
+            return tuple(projection(level) for projection, level in maps)
         level3 = self.norm3(torch.cat([down, self.level3(down)], dim=1))
-        return level1, level1_image, level2, self.classifier(level3)
+        skip = level1 if self.last_skip == "level1" else level1_image
+        return skip, level2, self.classifier(level3)
 
 
 class Decoder(nn.Module):
@@ -86,19 +107,24 @@ class Decoder(nn.Module):
     def __init__(self, spec: ESPNetSpec) -> None:
         super().__init__()
         classes = spec.num_classes
-        self.norm3 = BatchNorm(classes, spec.norm)
+        self.projected = spec.projected
+        if not spec.projected:
+            self.norm3 = BatchNorm(classes, spec.norm)
         self.up3 = _double(classes)
-        self.project2 = nn.Conv2d(spec.level2_channels, classes, 1, bias=False)
+        if not spec.projected:
+            self.project2 = nn.Conv2d(spec.level2_channels, classes, 1, bias=False)
         self.norm2 = NormAct(2 * classes, spec.norm, act="prelu")
         self.merge2 = ESPModule(2 * classes, classes, spec, residual=False)
         self.up2 = _double(classes)
         self.norm1 = NormAct(classes, spec.norm, act="prelu")
-        self.merge1 = ConvNormAct(classes + spec.skip_channels, classes, 3, spec.norm, act="prelu")
+        merged = classes + spec.skip_channels
+        self.merge1 = ConvNormAct(merged, classes, 3, spec.norm, bias=spec.block_bias, act=spec.block_act)
         self.classifier = _double(classes)
 
     def forward(self, skip: Tensor, level2: Tensor, scores: Tensor) -> Tensor:
-        up = self.up3(self.norm3(scores))  # 1/4
-        up = self.merge2(self.norm2(torch.cat([self.project2(level2), up], dim=1)))
+        up = self.up3(scores if self.projected else self.norm3(scores))  # 1/4
+        joined = torch.cat([up, level2], dim=1) if self.projected else torch.cat([self.project2(level2), up], dim=1)
+        up = self.merge2(self.norm2(joined))
         up = self.norm1(self.up2(up))  # 1/2
         return self.classifier(self.merge1(torch.cat([up, skip], dim=1)))
 
@@ -115,8 +141,7 @@ class ESPNet(Network):
             self.decoder = Decoder(spec)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        level1, level1_image, level2, scores = self.encoder(x)
+        skip, level2, scores = self.encoder(x)
         if not self.spec.decoder:
             return (scores,)
-        skip = level1 if self.spec.last_skip == "level1" else level1_image
         return (self.decoder(skip, level2, scores),)

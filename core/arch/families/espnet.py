@@ -6,9 +6,10 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from core.arch.activations import Activation
 from core.arch.golden import golden_files
 from core.arch.inventory import InitSpec, Inventory, numbered
-from core.arch.parts import NormSpec
+from core.arch.parts import NormSpec, Padding
 from core.arch.spec import Preset, Shapes, Spec, require_sides
 
 PAPER = "ESPNet: Efficient Spatial Pyramid of Dilated Convolutions for Semantic Segmentation, arXiv:1803.06815"
@@ -21,10 +22,14 @@ class ESPNetSpec(Spec):
     p, q: ESP modules at 1/4 and at 1/8. last_skip: what the decoder's last concatenation takes from level 1: its
     convolution's output (`level1`, 16 channels; the authors' test model and Cityscapes weights) or that with the
     picture, normalised (`level1_image`, 19 channels; their training model and CamVid weights).
+    projected (PaddleSeg and its ancestor): the picture goes in as means of 2x2 and 4x4 places, not of overlapping 3x3;
+    each level is brought to the classes by a 1x1 convolution with norm and activation, and the decoder takes these
+    three; concatenations have the deeper map first. The original's own count of channels holds for 19 classes alone.
+    block_act, block_bias, padding: of level 1's convolution, the projections and the decoder's last convolution.
     """
 
     arch: ClassVar[str] = "espnet"
-    classifiers: ClassVar[tuple[str, ...]] = ("encoder.classifier.weight",)
+    classifiers: ClassVar[tuple[str, ...]] = ("encoder.classifier.weight", "decoder.classifier.weight")
 
     in_channels: int = 3
     p: int = 2
@@ -33,6 +38,10 @@ class ESPNetSpec(Spec):
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
     decoder: bool = True
     last_skip: Literal["level1", "level1_image"] = "level1_image"
+    projected: bool = False
+    block_act: Activation = "prelu"
+    block_bias: bool = False
+    padding: Padding = "symmetric"
     norm: NormSpec = NormSpec(eps=1e-3)
     init: InitSpec = field(default_factory=InitSpec)
 
@@ -44,6 +53,8 @@ class ESPNetSpec(Spec):
                 f"num_classes is {self.num_classes}: the decoder's spatial pyramid shares the classes out to "
                 f"{len(self.dilations)} branches, so at least {len(self.dilations)}"
             )
+        if self.projected and not self.decoder:
+            raise ValueError("decoder is false: the projected form ends in its decoder")
         if self.auxiliary:
             raise ValueError("ESPNet has no auxiliary heads")
 
@@ -67,6 +78,8 @@ class ESPNetSpec(Spec):
     @property
     def skip_channels(self) -> int:
         """Channels the last concatenation takes from level 1."""
+        if self.projected:
+            return self.num_classes
         return self.widths[0] if self.last_skip == "level1" else self.level1_channels
 
     def _esp(self, out: Inventory, name: str, channels: int, width: int, kernel: int) -> None:
@@ -82,9 +95,9 @@ class ESPNetSpec(Spec):
     def inventory(self) -> Inventory:
         out = Inventory(self.init)
         level1, level2, level3 = self.widths
-        classes = self.num_classes
+        classes, block = self.num_classes, {"bias": self.block_bias, "act": self.block_act}
         with out.scope("encoder"):
-            out.conv_norm_act("level1", self.in_channels, level1, 3, act="prelu")
+            out.conv_norm_act("level1", self.in_channels, level1, 3, **block)
             out.norm_act("norm1", self.level1_channels, act="prelu")
             self._esp(out, "level2_down", self.level1_channels, level2, 3)
             for i in range(self.p):
@@ -94,17 +107,23 @@ class ESPNetSpec(Spec):
             for i in range(self.q):
                 self._esp(out, f"level3.{i}", level3, level3, 1)
             out.norm_act("norm3", self.level3_channels, act="prelu")
-            out.conv("classifier", self.level3_channels, classes, 1, classifier=True)
+            if self.projected:
+                for i, channels in enumerate((self.level1_channels, self.level2_channels, self.level3_channels)):
+                    out.conv_norm_act(f"projections.{i}", channels, classes, 1, **block)
+            else:
+                out.conv("classifier", self.level3_channels, classes, 1, classifier=True)
         if self.decoder:
             with out.scope("decoder"):
-                out.batch_norm("norm3", classes)
+                if not self.projected:
+                    out.batch_norm("norm3", classes)
                 out.deconv("up3", classes, classes, 2)
-                out.conv("project2", self.level2_channels, classes, 1)
+                if not self.projected:
+                    out.conv("project2", self.level2_channels, classes, 1)
                 out.norm_act("norm2", 2 * classes, act="prelu")
                 self._esp(out, "merge2", 2 * classes, classes, 1)
                 out.deconv("up2", classes, classes, 2)
                 out.norm_act("norm1", classes, act="prelu")
-                out.conv_norm_act("merge1", classes + self.skip_channels, classes, 3, act="prelu")
+                out.conv_norm_act("merge1", classes + self.skip_channels, classes, 3, **block)
                 out.deconv("classifier", classes, classes, 2)
         return out
 
@@ -136,7 +155,7 @@ class ESPNetSpec(Spec):
         if decoder != self.decoder:
             found["decoder"] = decoder
         merge = shapes.get("decoder.merge1.conv.weight", ())
-        if len(merge) == 4:
+        if len(merge) == 4 and not self.projected:
             skips = {self.widths[0]: "level1", self.level1_channels: "level1_image"}
             skip = skips.get(merge[1] - merge[0])
             if skip is not None and skip != self.last_skip:
@@ -172,6 +191,25 @@ PRESETS = [
         )
         for q in (8, 5, 3)
     ],
+    Preset(
+        "espnet_paddleseg",
+        ESPNetSpec(projected=True, block_act="prelu_shared", block_bias=True, padding="same", norm=NormSpec()),
+        PAPER,
+        "PaddleSeg, ESPNetV1(num_classes=19)",
+        golden=golden_files("PaddleSeg/espnetv1"),
+    ),
+    Preset(
+        "espnet_simuler",
+        ESPNetSpec(projected=True, norm=NormSpec()),
+        PAPER,
+        "simuler/ESPNet, paddleseg/models/espnetv1.py, from which PaddleSeg's came",
+    ),
     Preset("espnet_tiny", _TINY, PAPER, "of this project: for tests and demonstrations"),
+    Preset(
+        "espnet_projected_tiny",
+        dataclasses.replace(_TINY, projected=True, block_act="prelu_shared", padding="same"),
+        PAPER,
+        "of this project: for tests",
+    ),
     Preset("espnet_c_tiny", dataclasses.replace(_TINY, decoder=False), PAPER, "of this project: for tests"),
 ]
