@@ -9,6 +9,7 @@ import pytest
 from core.arch import ARCHITECTURES, PRESETS, build
 from core.arch.backbones.base import BackboneSpec
 from core.arch.backbones.mobilenet_v2 import MobileNetV2Spec
+from core.arch.backbones.resnest import ResNeStSpec
 from core.arch.backbones.resnet import ResNetSpec, resnext_7x7
 from core.arch.inventory import InitSpec, Inventory, check_state, count
 from core.arch.parts import PyramidSpec, halving_kernel, halving_padding
@@ -95,6 +96,16 @@ def test_resnext_has_the_published_parameters(depth: int, groups: int, width: in
     """torchvision's counts, which hold the 1000-class layer."""
     out = Inventory(InitSpec())
     resnext_7x7(depth, groups, width).inventory(out)
+    assert count(out.parameters) == whole - (2048 * 1000 + 1000)
+
+
+@pytest.mark.parametrize(
+    ("depth", "stem", "whole"), [(50, 32, 27_483_240), (101, 64, 48_275_016), (200, 64, 70_201_544)]
+)
+def test_resnest_has_the_published_parameters(depth: int, stem: int, whole: int) -> None:
+    """The authors' networks of one group and radix 2, with the 1000-class layer."""
+    out = Inventory(InitSpec())
+    ResNeStSpec(depth=depth, stem_widths=(stem, stem, 2 * stem)).inventory(out)  # type: ignore[arg-type]
     assert count(out.parameters) == whole - (2048 * 1000 + 1000)
 
 

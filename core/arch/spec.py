@@ -199,9 +199,7 @@ class EncoderDecoderSpec(Spec):
         return self.backbone.multiple
 
     def smallest_normalised(self, height: int, width: int) -> tuple[int, int] | None:
-        sizes = [[self.backbone.map_size(side, stage) for side in (height, width)] for stage in self.backbone.stages()]
-        rows, columns = min(sizes, key=lambda size: size[0] * size[1])
-        return rows, columns
+        return self.backbone.smallest_normalised(height, width)
 
     def infer(self, shapes: Shapes) -> dict[str, Any]:
         found = super().infer(shapes)

@@ -83,11 +83,13 @@ class Bottleneck(HybridBlock):
 class ResNet(Backbone):
     """The maps of layer1 … layer4."""
 
+    bottleneck: type[HybridBlock] = Bottleneck
+
     def __init__(self, spec: ResNetSpec) -> None:
         super().__init__(spec)
         self.convention = "full" if spec.stem_pool_ceil else "valid"  # ceil mode or floor
         self.stem = _stem(spec)
-        block_type = Bottleneck if spec.bottleneck else BasicBlock
+        block_type = self.bottleneck if spec.bottleneck else BasicBlock
         for name, blocks in zip(self.stages, spec.blocks()):
             stage = nn.HybridSequential()
             stage.add(*[block_type(block, spec) for block in blocks])

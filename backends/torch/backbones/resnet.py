@@ -71,11 +71,13 @@ class Bottleneck(nn.Module):
 class ResNet(Backbone):
     """The maps of layer1 … layer4."""
 
+    bottleneck: type[nn.Module] = Bottleneck
+
     def __init__(self, spec: ResNetSpec) -> None:
         super().__init__(spec)
         self.ceil_mode = spec.stem_pool_ceil
         self.stem = _stem(spec)
-        block_type = Bottleneck if spec.bottleneck else BasicBlock
+        block_type = self.bottleneck if spec.bottleneck else BasicBlock
         for stage, blocks in zip(self.stages, spec.blocks()):
             setattr(self, stage, nn.Sequential(*[block_type(block, spec) for block in blocks]))
 

@@ -57,6 +57,11 @@ class BackboneSpec(Tagged):
             side, stride = -(-side // 2), stride // 2
         return side
 
+    def smallest_normalised(self, height: int, width: int) -> tuple[int, int]:
+        """(rows, columns) of the smallest map that a batch norm sees of such a picture: that of a stage."""
+        sizes = [(self.map_size(height, stage), self.map_size(width, stage)) for stage in self.stages()]
+        return min(sizes, key=lambda size: size[0] * size[1])
+
     @property
     def multiple(self) -> int:
         """What the sides of a picture must be multiples of."""

@@ -23,7 +23,8 @@ class BlockSpec:
     """One residual block: `width` inside, `out` after it; `dilation` of its first 3x3, `dilation2` of a second one.
 
     pools: a strided shortcut average-pools 2x2 before its (then unstrided) convolution. projects_always: the shortcut
-    has its convolution even where the block changes nothing of its input's shape. groups: of a bottleneck's 3x3.
+    has its convolution even where the block changes nothing of its input's shape. groups: of a bottleneck's 3x3. smooths:
+    a 3x3 average pooling after the 3x3 has its stride (ResNeSt).
     """
 
     channels: int
@@ -35,6 +36,7 @@ class BlockSpec:
     pools: bool = False
     projects_always: bool = False
     groups: int = 1
+    smooths: bool = False
 
     @property
     def projects(self) -> bool:
@@ -71,6 +73,7 @@ class ResNetSpec(BackboneSpec):
     """
 
     family: ClassVar[str] = "resnet"
+    BLOCKS: ClassVar[Mapping[int, tuple[int, int, int, int]]] = BLOCKS
 
     depth: Literal[18, 34, 50, 101, 152] = 50
     stem: Literal["7x7", "deep"] = "deep"
@@ -137,7 +140,7 @@ class ResNetSpec(BackboneSpec):
         dilations = {8: (1, 1, 2, 4), 16: (1, 1, 1, 2), 32: (1, 1, 1, 1)}[self.output_stride]
         strides = {8: (1, 2, 1, 1), 16: (1, 2, 2, 1), 32: (1, 2, 2, 2)}[self.output_stride]
         stages, channels = [], self.stem_widths[-1]
-        for stage, count in enumerate(BLOCKS[self.depth]):
+        for stage, count in enumerate(self.BLOCKS[self.depth]):
             width, dilation = self.stage_widths[stage], dilations[stage]
             first = dilation if self.first_block == "stage" else dilations[max(stage - 1, 0)]
             blocks = []
@@ -169,7 +172,11 @@ class ResNetSpec(BackboneSpec):
             for stage, blocks in enumerate(self.blocks(), start=1):
                 for i, block in enumerate(blocks):
                     with out.scope(f"layer{stage}.{i}"):
-                        block.inventory(out, bottleneck=self.bottleneck)
+                        self.block_inventory(out, block)
+
+    def block_inventory(self, out: Inventory, block: BlockSpec) -> None:
+        """Adds the parameters of one block."""
+        block.inventory(out, bottleneck=self.bottleneck)
 
     def narrow(self) -> ResNetSpec:
         groups = min(self.groups, 4)  # wide enough to be divided, with the same factor to the inner channels
@@ -185,7 +192,7 @@ class ResNetSpec(BackboneSpec):
     def infer(self, shapes: Mapping[str, tuple[int, ...]], name: str = "backbone") -> dict[str, Any]:
         """The depth, from the number of blocks; only within the deep ones, since the shallow have other heads too."""
         counts = tuple(numbered(shapes, rf"{name}\.{stage}\.(\d+)\.conv3\.") for stage in self.stages())
-        depth = next((depth for depth, blocks in BLOCKS.items() if blocks == counts and depth >= 50), None)
+        depth = next((depth for depth, blocks in self.BLOCKS.items() if blocks == counts and depth >= 50), None)
         return {} if depth is None or depth == self.depth or not self.bottleneck else {"depth": depth}
 
 
