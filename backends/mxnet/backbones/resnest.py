@@ -51,9 +51,7 @@ class Bottleneck(HybridBlock):
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
         y = self.conv2(F.relu(self.bn1(self.conv1(x))))
         if self.smooths:
-            y = F.Pooling(
-                y, pool_type="avg", kernel=(3, 3), stride=self.stride, pad=(1, 1), count_include_pad=True
-            )
+            y = F.Pooling(y, pool_type="avg", kernel=(3, 3), stride=self.stride, pad=(1, 1), count_include_pad=True)
         return F.relu(self.bn3(self.conv3(y)) + self.downsample(x))
 
 

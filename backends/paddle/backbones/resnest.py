@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
@@ -26,11 +27,14 @@ class SplitAttention(nn.Layer):
         self.weigh = nn.Conv2D(squeezed, width * spec.radix, 1, groups=groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        splits = self.splits(x).unflatten(1, [self.radix, -1])  # [N, R, C, h, w]
-        weights = self.weigh(self.squeeze(global_pool(splits.sum(axis=1))))  # [N, G * R * C / G, 1, 1]
+        splits = self.splits(x).split(self.radix, axis=1)  # of [N, C, h, w] each
+        weights = self.weigh(self.squeeze(global_pool(paddle.add_n(splits))))  # [N, G * R * C / G, 1, 1]
         weights = weights.reshape([0, self.groups, self.radix, -1]).transpose([0, 2, 1, 3])  # [N, R, G, C / G]
         weights = F.softmax(weights, axis=1).reshape([0, self.radix, -1, 1, 1])  # [N, R, C, 1, 1]
-        return (splits * weights).sum(axis=1)
+        weighed = []
+        for split, weight in zip(splits, weights.unbind(axis=1)):
+            weighed.append(split * weight)
+        return paddle.add_n(weighed)
 
 
 class Bottleneck(nn.Layer):

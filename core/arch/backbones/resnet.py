@@ -23,8 +23,8 @@ class BlockSpec:
     """One residual block: `width` inside, `out` after it; `dilation` of its first 3x3, `dilation2` of a second one.
 
     pools: a strided shortcut average-pools 2x2 before its (then unstrided) convolution. projects_always: the shortcut
-    has its convolution even where the block changes nothing of its input's shape. groups: of a bottleneck's 3x3. smooths:
-    a 3x3 average pooling after the 3x3 has its stride (ResNeSt).
+    has its convolution even where the block changes nothing of its input's shape. groups: of a bottleneck's 3x3.
+    smooths: a 3x3 average pooling after the 3x3 has its stride (ResNeSt).
     """
 
     channels: int
