@@ -15,7 +15,7 @@ import pytest
 from core.description import interpreter
 from core.process import ROOT
 from parity_tests.conftest import require
-from parity_tests.habits import MANY, SHARE, ramp
+from parity_tests.habits import MANY, SHARE, STAIRS, ramp
 from parity_tests.ladder import Fleet
 
 Arrays = dict[str, np.ndarray]
@@ -286,3 +286,16 @@ def test_importing_paddle_sets_the_threads(fleet: Fleet) -> None:
     command = [interpreter("paddle"), "-c", code]
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert result.stdout.split()[-1] == "1"
+
+
+@pytest.mark.parametrize("backend", ["torch", "paddle", "mxnet"])
+def test_sampling_at_whole_places(shown: Shown, backend: str) -> None:
+    """Positions are shares of the sides: rounding decides whether the place before or the one after gives the slope."""
+    steps, slopes = np.diff(STAIRS[0, 0, 0]), shown(backend, "sampling")["slopes"]
+    before, after = (np.isclose(slopes[1:-1], step) for step in (steps[:-1], steps[1:]))
+    assert (before | after).all()
+    assert before.any() and after.any()
+
+
+def test_mxnet_has_no_deformable_backward_pass_on_a_processor(shown: Shown) -> None:
+    assert shown("mxnet", "deformable")["refused"]

@@ -27,3 +27,7 @@ MANY = noise(2, 1, 1024, 512).astype(np.float32) + np.float32(1)
 START = np.array([1.0, -2.0, 0.5])
 GRADIENTS = [np.array([0.5, -0.1, 1e-9]), np.array([0.1, 0.3, -2e-9]), np.array([-0.4, 0.2, 1e-9])]
 RATES = [0.1, 0.01, 0.05]
+
+# A row of 50 places whose steps are 3 and 1 in turn, twice below itself, and the share of the sides of each place.
+STAIRS = np.tile(np.cumsum(np.where(np.arange(50) % 2, 3.0, 1.0)), (1, 1, 2, 1))
+PLACES = np.stack(np.meshgrid(np.linspace(-1, 1, 50), [-1.0, 1.0]), axis=2)[None]  # [1, 2, 50, 2], across first

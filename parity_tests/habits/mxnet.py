@@ -10,7 +10,7 @@ from mxnet import autograd, gluon, nd
 from mxnet.gluon import nn
 from mxnet.ndarray import NDArray
 
-from parity_tests.habits import GRADIENTS, MANY, RATES, SHARE, START, noise, ramp
+from parity_tests.habits import GRADIENTS, MANY, PLACES, RATES, SHARE, STAIRS, START, noise, ramp
 
 Arrays = dict[str, np.ndarray]
 
@@ -226,3 +226,29 @@ def constants() -> Arrays:
     y.backward()
     nd.waitall()
     return {"scale": scale, "mean": layer.running_mean.data().asnumpy()}
+
+
+def sampling() -> Arrays:
+    """The slope of STAIRS at its own places, in places, as a position's gradient has it."""
+    stairs, places = _double(STAIRS), _double(PLACES.transpose(0, 3, 1, 2))
+    places.attach_grad()
+    with autograd.record():
+        total = nd.BilinearSampler(stairs, places).sum()
+    total.backward()
+    return {"slopes": places.grad.asnumpy()[0, 0, 0] * 2 / (STAIRS.shape[3] - 1)}
+
+
+def deformable() -> Arrays:
+    """Whether the deformable convolution's own operator has a backward pass on a processor."""
+    x, offset, mask, weight = (nd.ones(shape) for shape in ((1, 1, 3, 3), (1, 2, 3, 3), (1, 1, 3, 3), (1, 1, 1, 1)))
+    x.attach_grad()
+    with autograd.record():
+        y = nd.contrib.ModulatedDeformableConvolution(
+            x, offset, mask, weight, kernel=(1, 1), num_filter=1, num_deformable_group=1, no_bias=True
+        )
+    try:
+        y.backward()
+        x.grad.wait_to_read()
+    except mx.MXNetError as error:
+        return {"refused": np.array("only implemented in GPU" in str(error))}
+    return {"refused": np.array(False)}

@@ -10,7 +10,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from parity_tests.habits import GRADIENTS, MANY, RATES, SHARE, START, noise, ramp
+from parity_tests.habits import GRADIENTS, MANY, PLACES, RATES, SHARE, STAIRS, START, noise, ramp
 
 Arrays = dict[str, np.ndarray]
 
@@ -203,3 +203,11 @@ def constants() -> Arrays:
     layer.train()
     layer(paddle.to_tensor(ramp(1, 1, 2, 2)))
     return {"scale": y.numpy(), "mean": layer._mean.numpy()}
+
+
+def sampling() -> Arrays:
+    """The slope of STAIRS at its own places, in places, as a position's gradient has it."""
+    # A map without a gradient of its own would end the process in the backward pass.
+    stairs, places = (paddle.to_tensor(array, stop_gradient=False) for array in (STAIRS, PLACES))
+    F.grid_sample(stairs, places, mode="bilinear", padding_mode="zeros", align_corners=True).sum().backward()
+    return {"slopes": places.grad[0, 0, :, 0].numpy() * 2 / (STAIRS.shape[3] - 1)}

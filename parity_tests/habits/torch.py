@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from parity_tests.habits import GRADIENTS, MANY, RATES, SHARE, START, noise, ramp
+from parity_tests.habits import GRADIENTS, MANY, PLACES, RATES, SHARE, STAIRS, START, noise, ramp
 
 Arrays = dict[str, np.ndarray]
 
@@ -176,3 +176,12 @@ def constants() -> Arrays:
     layer.train()
     layer(torch.from_numpy(ramp(1, 1, 2, 2)))
     return {"scale": y.detach().numpy(), "mean": layer.running_mean.numpy()}
+
+
+def sampling() -> Arrays:
+    """The slope of STAIRS at its own places, in places, as a position's gradient has it."""
+    places = torch.from_numpy(PLACES).requires_grad_()
+    F.grid_sample(
+        torch.from_numpy(STAIRS), places, mode="bilinear", padding_mode="zeros", align_corners=True
+    ).sum().backward()
+    return {"slopes": places.grad[0, 0, :, 0].numpy() * 2 / (STAIRS.shape[3] - 1)}
