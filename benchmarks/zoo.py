@@ -4,7 +4,8 @@ python -m benchmarks.zoo count                                   multiply-adds o
 python -m benchmarks.zoo golden report/golden.json               what `python -m parity_tests.golden … --json` found
 python -m benchmarks.zoo measure --preset fast_scnn --threads 2  time and memory in every backend that is installed
 
-A measurement that is there already is left alone, so that all can be stopped and gone on with.
+A measurement that is there already is left alone, so that all can be stopped and gone on with. A time taken while other
+programs used the processors is refused; `--busy 9` takes it, as a bound, which a later run on an idle machine replaces.
 """
 
 from __future__ import annotations
@@ -28,12 +29,11 @@ from benchmarks.cases import thread_environment
 from core.arch import PRESETS
 from core.description import backend_names, descriptions, interpreter
 from core.errors import ConfigError, DataError, SegParityError
-from core.measurements import SIZE, SIZES, Agreement, Entry, Measurements, Run
+from core.measurements import BUSY, SIZE, SIZES, Agreement, Entry, Measurements, Run
 from core.ranges import Range
 from core.zoo import MEASUREMENTS, in_table
 
 ROOT = Path(__file__).resolve().parents[1]
-BUSY = 0.2  # processors: what others may take while a network is timed
 
 
 def count(name: str) -> Entry:
@@ -159,7 +159,7 @@ def measure_all(measurements: Measurements, options: argparse.Namespace) -> list
                 entry = measurements.entries[name]
                 runs = {run.key: run for run in entry.runs}
                 there = runs.get((backend, (host["processor"], host["threads"]), picture))
-                if there is not None and not options.again:
+                if there is not None and not options.again and (there.others or 0.0) <= options.busy:
                     continue
                 try:
                     run = measure(name, backend, picture, options)

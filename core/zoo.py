@@ -78,7 +78,7 @@ def _long_row(preset: Preset, entry: Entry | None, places: Sequence[tuple[Machin
     for machine, size in places:
         here = {run.backend: run for run in runs if (run.machine, run.size) == (machine, size)}
         cells += [
-            _each(here, lambda run: f"{run.median_ms:.0f}{_at(run.input, run.size)}"),
+            _each(here, _milliseconds),
             _each(here, lambda run: f"{run.peak_mib:.0f}"),
         ]
     known = _known(preset.name)
@@ -114,6 +114,10 @@ def _millions(count: int) -> str:
 
 def _giga(entry: Entry | None) -> str:
     return "" if entry is None else f"{entry.multiply_adds / 1e9:.2f}{_at(entry.input, SIZE)}"
+
+
+def _milliseconds(run: Run) -> str:
+    return f"{'≤ ' if run.bound else ''}{run.median_ms:.0f}{_at(run.input, run.size)}"
 
 
 def _at(taken: tuple[int, int], size: tuple[int, int]) -> str:
@@ -186,10 +190,10 @@ def _legend(measured: Measurements, machines: Sequence[Machine]) -> list[str]:
         entries = [measured.of(preset) for _, preset in _published()]
         runs = [run for entry in entries if entry for run in entry.runs if run.machine == machine]
         versions = ", ".join(sorted({run.version for run in runs}))
-        others = [run.others for run in runs if run.others is not None]
-        busy = f"; other programs kept at most {max(others):.2f} processors busy meanwhile" if others else ""
+        busy = [run.others for run in runs if run.others is not None and run.bound]
+        bounds = f"; ≤: others kept up to {max(busy):.1f} processors busy meanwhile" if busy else ""
         processor, threads = machine
-        lines.append(f"{_mark(index)}: {processor}, {threads} thread{'s' if threads > 1 else ''}; {versions}{busy}.")
+        lines.append(f"{_mark(index)}: {processor}, {threads} thread{'s' if threads > 1 else ''}; {versions}{bounds}.")
     return lines
 
 

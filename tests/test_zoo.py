@@ -71,7 +71,13 @@ def test_cells_name_the_backends_in_their_order() -> None:
     assert cells["ms, 512x1024 A"] == "41 / – / –"
     assert cells["MiB, 512x1024 A"] == "612 / – / –"
     assert cells["ms, 1024x2048 A"] == ""
-    assert "A: Some processor, 2 threads; torch 2; other programs kept at most 0.03 processors busy" in table
+    assert "\nA: Some processor, 2 threads; torch 2." in table
+
+
+def test_a_time_taken_on_a_busy_machine_is_a_bound() -> None:
+    table = long_table(Measurements({NAME: replace(ENTRY, runs=(replace(RUN, others=1.44),))}))
+    assert row(table)["ms, 512x1024 A"] == "≤ 41 / – / –"
+    assert "torch 2; ≤: others kept up to 1.4 processors busy meanwhile." in table
 
 
 @pytest.mark.parametrize("bad", [{"passed": False}, {"relative": None}])
@@ -230,6 +236,7 @@ def test_what_is_measured_is_left_alone(
 
 
 def test_a_busy_machine_is_refused(options: Callable[..., argparse.Namespace], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo, "machine", lambda threads: {"processor": RUN.processor, "threads": RUN.threads})
     monkeypatch.setattr(zoo, "measure", lambda name, backend, *_: replace(RUN, backend=backend, others=1.5))
     measured = Measurements({NAME: replace(ENTRY, runs=())})
     failed = zoo.measure_all(measured, options())
@@ -237,4 +244,7 @@ def test_a_busy_machine_is_refused(options: Callable[..., argparse.Namespace], m
     assert "others kept 1.5 processors busy" in failed[0]
     assert measured.entries[NAME].runs == ()
     assert zoo.measure_all(measured, options("--busy", "2")) == []
-    assert len(measured.entries[NAME].runs) == 2
+    assert [run.bound for run in measured.entries[NAME].runs] == [True, True]
+    monkeypatch.setattr(zoo, "measure", lambda name, backend, *_: replace(RUN, backend=backend, others=0.0))
+    assert zoo.measure_all(measured, options()) == []
+    assert [run.bound for run in measured.entries[NAME].runs] == [False, False]
