@@ -5,7 +5,7 @@ python -m benchmarks.zoo golden report/golden.json               what `python -m
 python -m benchmarks.zoo measure --preset fast_scnn --threads 2  time and memory in every backend that is installed
 
 A measurement that is there already is left alone, so that all can be stopped and gone on with. A time taken while other
-programs used the processors is refused; `--busy 9` takes it, as a bound, which a later run on an idle machine replaces.
+programs used the processors is refused; `--busy 9` takes it, as a bound that a later run on an idle machine replaces.
 """
 
 from __future__ import annotations
@@ -143,6 +143,7 @@ def measure(name: str, backend: str, picture: tuple[int, int], options: argparse
         size=picture,
         input=taken,
         median_ms=round(figures["median_ms"], 1),
+        fastest_ms=round(figures["fastest_ms"], 1),
         peak_mib=round(figures["peak_mib"], 0),
         others=others,
     )

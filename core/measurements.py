@@ -55,12 +55,13 @@ class Run:
     size: tuple[int, int]
     input: tuple[int, int]
     median_ms: float
+    fastest_ms: float
     peak_mib: float
     others: float | None = None
 
     @property
     def bound(self) -> bool:
-        """Whether the time is no more than a bound: others used the processors too."""
+        """Whether others used the processors too: then only the fastest picture's time says something, as a bound."""
         return self.others is not None and self.others > BUSY
 
     @property

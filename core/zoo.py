@@ -117,7 +117,8 @@ def _giga(entry: Entry | None) -> str:
 
 
 def _milliseconds(run: Run) -> str:
-    return f"{'≤ ' if run.bound else ''}{run.median_ms:.0f}{_at(run.input, run.size)}"
+    time = f"≤ {run.fastest_ms:.0f}" if run.bound else f"{run.median_ms:.0f}"
+    return f"{time}{_at(run.input, run.size)}"
 
 
 def _at(taken: tuple[int, int], size: tuple[int, int]) -> str:

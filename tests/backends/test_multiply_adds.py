@@ -63,7 +63,9 @@ def test_networks_as_torchvision_counts_them(name: str, published: float) -> Non
     assert round(multiply_adds(spec, (520, 520)) / 1e9, 3) == published
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name.endswith("_tiny") else pytest.mark.slow) for name in PRESETS]
+)
 def test_the_counts_in_the_repository_are_the_networks(name: str) -> None:
     from benchmarks.zoo import count
 
