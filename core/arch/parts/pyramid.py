@@ -16,7 +16,7 @@ def grid_columns(rows: int, height: int, width: int) -> int:
     """
     twice, unit = 2 * rows * width, 2 * height
     up, down = (twice + height) // unit, -((height - twice) // unit)  # nearest, halves up and halves down
-    nearest = down + (up - down) * (down % 2)
+    nearest = down + (up - down) * (down - down // 2 * 2)  # no remainder: torch.compile knows none of symbolic sides
     return nearest + 1 // (nearest + 1)  # 1 for 0
 
 

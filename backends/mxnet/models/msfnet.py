@@ -1,0 +1,74 @@
+"""MSFNet after its paper's description (Si et al., arXiv:1911.07217); what was decided stands in the spec.
+
+Numbers in core/arch/families/msfnet.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+
+from mxnet.gluon import HybridBlock, nn
+
+from backends.mxnet.encoder_decoder import EncoderDecoder
+from backends.mxnet.heads import FCNHead
+from backends.mxnet.layers import ConvNormAct, Tensor, concat, resize
+from core.arch.families.msfnet import MSFNetSpec
+
+
+def _spatial_aware_pool(F: ModuleType, x: Tensor, factor: int) -> Tensor:
+    """[N, C, ceil(h / factor), ceil(w / factor)]: means over 2 * factor + 1 places around every factor-th."""
+    if factor == 1:
+        return x
+    return F.Pooling(
+        x,
+        pool_type="avg",
+        kernel=(2 * factor + 1,) * 2,
+        stride=(factor, factor),
+        pad=(factor, factor),
+        pooling_convention="valid",
+        count_include_pad=False,
+    )
+
+
+class Branch(HybridBlock):
+    """From the coarsest fused map up to the finest: resized, added and convolved, then the head."""
+
+    def __init__(self, logits: int, spec: MSFNetSpec) -> None:
+        super().__init__()
+        norm, width, self.align_corners = spec.backbone.norm, spec.width, spec.align_corners
+        self.steps = nn.HybridSequential()
+        self.steps.add(*[ConvNormAct(width, width, 3, norm) for _ in spec.levels[1:]])
+        self.head = FCNHead(width, logits, spec.head, norm, align_corners=spec.align_corners)
+
+    def hybrid_forward(self, F: ModuleType, x: Tensor, *finer: Tensor) -> Tensor:
+        """The coarsest map and the others, each finer than the one before."""
+        for step, fused in zip(self.steps, finer):
+            x = step(resize(F, x, fused, self.align_corners) + fused)
+        return self.head(x)
+
+
+class MSFNet(EncoderDecoder):
+    """[N, 3, H, W] -> logits at 1/8: the classes', and the boundary's."""
+
+    def __init__(self, spec: MSFNetSpec) -> None:
+        super().__init__(spec)
+        self.sources = [spec.sources(level) for level in spec.levels]
+        self.fusions = nn.HybridSequential()
+        self.fusions.add(
+            *[ConvNormAct(spec.fused_channels(level), spec.width, 1, spec.backbone.norm) for level in spec.levels]
+        )
+        self.classes = Branch(spec.num_classes, spec)
+        self.has_boundary = spec.boundary
+        if spec.boundary:
+            self.boundary = Branch(1, spec)
+
+    def decode(self, F: ModuleType, features: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        maps = [self._fuse(F, i, features, sources) for i, sources in enumerate(self.sources)][::-1]
+        classes = self.classes(*maps)
+        return (classes, self.boundary(*maps)) if self.has_boundary else (classes,)
+
+    def _fuse(self, F: ModuleType, i: int, features: dict[str, Tensor], sources: Sequence[tuple[str, int]]) -> Tensor:
+        """The stages' maps at one resolution as one map."""
+        pooled = [_spatial_aware_pool(F, features[stage], factor) for stage, factor in sources]
+        return self.fusions[i](concat(F, *pooled))
