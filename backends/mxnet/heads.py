@@ -27,7 +27,8 @@ class FCNHead(HybridBlock):
         else:
             self.block = Identity()
         self.dropout = dropout(spec.dropout)
-        self.classifier = nn.Conv2D(num_classes, 1, use_bias=spec.classifier_bias, in_channels=spec.width or channels)
+        kernel, inner, bias = spec.classifier_kernel, spec.width or channels, spec.classifier_bias
+        self.classifier = nn.Conv2D(num_classes, kernel, padding=kernel // 2, use_bias=bias, in_channels=inner)
 
     def hybrid_forward(self, F: ModuleType, x: Tensor) -> Tensor:
         x = enlarge(F, self.block(x), self.upsample, self.align_corners)

@@ -26,7 +26,8 @@ class FCNHead(nn.Layer):
             self.block = nn.Identity()
         self.dropout = dropout(spec.dropout)
         bias = None if spec.classifier_bias else False
-        self.classifier = nn.Conv2D(spec.width or channels, num_classes, 1, bias_attr=bias)
+        kernel, inner = spec.classifier_kernel, spec.width or channels
+        self.classifier = nn.Conv2D(inner, num_classes, kernel, padding=kernel // 2, bias_attr=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = enlarge(self.block(x), self.upsample, self.align_corners)

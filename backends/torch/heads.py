@@ -25,7 +25,8 @@ class FCNHead(nn.Module):
         else:
             self.block = nn.Identity()
         self.dropout = dropout(spec.dropout)
-        self.classifier = nn.Conv2d(spec.width or channels, num_classes, 1, bias=spec.classifier_bias)
+        kernel, inner = spec.classifier_kernel, spec.width or channels
+        self.classifier = nn.Conv2d(inner, num_classes, kernel, padding=kernel // 2, bias=spec.classifier_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = enlarge(self.block(x), self.upsample, self.align_corners)

@@ -5,10 +5,16 @@ from __future__ import annotations
 import paddle
 from paddle import Tensor, nn
 
-from backends.paddle.layers.conv import ConvNormAct
+from backends.paddle.layers.conv import ConvAct, ConvNormAct
 from backends.paddle.layers.pooling import adaptive_pool, strided_pool
 from backends.paddle.layers.resize import resize
 from core.arch.parts import NormSpec, PyramidSpec
+
+
+def _branch(channels: int, bins: int, spec: PyramidSpec, norm: NormSpec) -> nn.Layer:
+    if spec.normalised(bins):
+        return ConvNormAct(channels, spec.width, 1, norm, bias=spec.bias, act=spec.act)
+    return ConvAct(channels, spec.width, 1, bias=True, act=spec.act)
 
 
 class PyramidPooling(nn.Layer):
@@ -17,9 +23,7 @@ class PyramidPooling(nn.Layer):
     def __init__(self, channels: int, spec: PyramidSpec, norm: NormSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.branches = nn.LayerList(
-            [ConvNormAct(channels, spec.width, 1, norm, bias=spec.bias, act=spec.act) for _ in spec.bins]
-        )
+        self.branches = nn.LayerList([_branch(channels, bins, spec, norm) for bins in spec.bins])
 
     def forward(self, x: Tensor) -> Tensor:
         pool = adaptive_pool if self.spec.pooling == "adaptive" else strided_pool

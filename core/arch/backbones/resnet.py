@@ -68,6 +68,7 @@ class ResNetSpec(BackboneSpec):
     first_block: dilation of a dilated stage's first block: the `stage`'s own, or that of the `previous` stage.
     multi_grid multiplies, in the last stage, the dilation its first block would have without it.
     stride_in: which convolution of a bottleneck strides, its 1x1 `conv1` or its 3x3 `conv2`.
+    length: how many of the four stages there are.
     average_downsample: a strided shortcut average-pools 2x2 before its (then unstrided) 1x1 convolution.
     project_first: the shortcut of every stage's first block is a convolution, layer1's of a shallow net too.
     """
@@ -84,6 +85,7 @@ class ResNetSpec(BackboneSpec):
     first_block: Literal["stage", "previous"] = "previous"
     multi_grid: tuple[int, ...] | None = None
     stride_in: Literal["conv1", "conv2"] = "conv2"
+    length: Literal[1, 2, 3, 4] = 4
     average_downsample: bool = False
     project_first: bool = False
     groups: int = 1
@@ -123,7 +125,7 @@ class ResNetSpec(BackboneSpec):
         return 4 if self.bottleneck else 1
 
     def stages(self) -> tuple[str, ...]:
-        return ("layer1", "layer2", "layer3", "layer4")
+        return ("layer1", "layer2", "layer3", "layer4")[: self.length]
 
     def channels(self, stage: str) -> int:
         return self.stage_widths[self.stages().index(self._require(stage))] * self.expansion
@@ -154,7 +156,7 @@ class ResNetSpec(BackboneSpec):
                 blocks.append(BlockSpec(channels, inner, out, stride, own, dilation, pools, always, self.groups))
                 channels = out
             stages.append(blocks)
-        return stages
+        return stages[: self.length]
 
     def map_size(self, side: int, stage: str = "layer4") -> int:
         side = -(-side // 2)  # stem
@@ -192,8 +194,8 @@ class ResNetSpec(BackboneSpec):
     def infer(self, shapes: Mapping[str, tuple[int, ...]], name: str = "backbone") -> dict[str, Any]:
         """The depth, from the number of blocks; only within the deep ones, since the shallow have other heads too."""
         counts = tuple(numbered(shapes, rf"{name}\.{stage}\.(\d+)\.conv3\.") for stage in self.stages())
-        depth = next((depth for depth, blocks in self.BLOCKS.items() if blocks == counts and depth >= 50), None)
-        return {} if depth is None or depth == self.depth or not self.bottleneck else {"depth": depth}
+        fitting = [d for d, blocks in self.BLOCKS.items() if blocks[: self.length] == counts and d >= 50]
+        return {"depth": fitting[0]} if self.bottleneck and fitting and self.depth not in fitting else {}
 
 
 def resnet_deep(depth: int, **options: object) -> ResNetSpec:

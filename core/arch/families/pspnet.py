@@ -97,6 +97,16 @@ def _gluoncv(depth: int) -> PSPNetSpec:
     )
 
 
+def _smp(depth: int) -> PSPNetSpec:
+    """On layer2 alone: the original holds layer3 and layer4, but never runs them."""
+    return PSPNetSpec(
+        backbone=resnet_7x7(depth, length=2),
+        pyramid=PyramidSpec(width=128, input_first=False, norm_single=False),
+        head=FCNHeadSpec(width=512, kernel=1, classifier_kernel=3, dropout=DropoutSpec(p=0.2, unit="channel")),
+        auxiliary=(),
+    )
+
+
 def _mmseg(depth: int) -> PSPNetSpec:
     dropout = DropoutSpec(p=0.1, unit="channel")
     return PSPNetSpec(
@@ -195,6 +205,13 @@ PRESETS = [
         )
         for depth in (50, 101)
     ],
+    Preset(
+        "pspnet_resnet50_smp",
+        _smp(50),
+        PAPER,
+        "segmentation_models.pytorch, PSPNet('resnet50')",
+        golden=golden_files("smp/pspnet_resnet50"),
+    ),
     Preset(
         "pspnet_resnet50_mmseg",
         _mmseg(50),

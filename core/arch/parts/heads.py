@@ -17,6 +17,7 @@ class FCNHeadSpec:
 
     `tap` is a name the architecture defines (`layer3`, …); the main head leaves it empty. `width` is the inner width,
     `bias` that of the inner convolution, `classifier_bias` the classifier's; width 0 leaves the inner convolution out.
+    `classifier_kernel`: 1, but in segmentation_models.pytorch's heads.
     `upsample`: bilinear enlargement before the classifier, with `align_corners`, the architecture's where that
     is None. `loss_weight`: of an auxiliary head's cost where the configuration says nothing.
     """
@@ -26,6 +27,7 @@ class FCNHeadSpec:
     kernel: int = 3
     bias: bool = False
     classifier_bias: bool = True
+    classifier_kernel: int = 1
     act: Activation = "relu"
     upsample: int = 1
     align_corners: bool | None = None
@@ -36,7 +38,8 @@ class FCNHeadSpec:
         with out.scope(name):
             if self.width:
                 out.conv_norm_act("block", channels, self.width, self.kernel, bias=self.bias, act=self.act)
-            out.conv("classifier", self.width or channels, num_classes, 1, bias=self.classifier_bias, classifier=True)
+            inner, kernel, bias = self.width or channels, self.classifier_kernel, self.classifier_bias
+            out.conv("classifier", inner, num_classes, kernel, bias=bias, classifier=True)
 
     def narrow(self, width: int = 8, taps: Mapping[str, str] | None = None) -> FCNHeadSpec:
         """The head with at most `width` inner channels, its tap renamed by `taps`."""

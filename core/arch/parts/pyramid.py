@@ -26,7 +26,8 @@ class PyramidSpec:
 
     pooling `adaptive`: bins of floor/ceil borders. `strided`: kernel = stride = side // bin + 1, padding
     kernel * bin - side in front, padded places not counted (SemSegPaddle). The concatenation has the branches in the
-    order of `bins`, with the input before or after them.
+    order of `bins`, with the input before or after them. norm_single: without it the branch of a single bin has a bias
+    instead of a norm (segmentation_models.pytorch), and can train on one picture.
     """
 
     bins: tuple[int, ...] = (1, 2, 3, 6)
@@ -36,6 +37,7 @@ class PyramidSpec:
     act: Activation = "relu"
     input_first: bool = True
     align_corners: bool = True
+    norm_single: bool = True
 
     def __post_init__(self) -> None:
         if not self.bins or min(self.bins) < 1:
@@ -46,8 +48,15 @@ class PyramidSpec:
 
     def inventory(self, out: Inventory, name: str, channels: int) -> None:
         with out.scope(name):
-            for i in range(len(self.bins)):
-                out.conv_norm_act(f"branches.{i}", channels, self.width, 1, bias=self.bias, act=self.act)
+            for i, bins in enumerate(self.bins):
+                if self.normalised(bins):
+                    out.conv_norm_act(f"branches.{i}", channels, self.width, 1, bias=self.bias, act=self.act)
+                else:
+                    out.conv_act(f"branches.{i}", channels, self.width, 1, bias=True, act=self.act)
+
+    def normalised(self, bins: int) -> bool:
+        """Whether the branch of so many bins has a norm."""
+        return bins > 1 or self.norm_single
 
     def covers(self, side: int) -> bool:
         """Whether no window of the strided pooling lies wholly in the padding, for a map of that side."""
@@ -58,5 +67,6 @@ class PyramidSpec:
 
     @property
     def smallest(self) -> tuple[int, int]:
-        """(rows, columns) of the smallest pooled map."""
-        return min(self.bins), min(self.bins)
+        """(rows, columns) of the smallest pooled map that is normalised."""
+        least = min((bins for bins in self.bins if self.normalised(bins)), default=1)
+        return least, least
