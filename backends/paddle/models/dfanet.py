@@ -5,6 +5,8 @@ Original: Fast_Seg. The attention's batch norm sees 1x1 maps, so that training s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import paddle
 from paddle import Tensor, nn
 
@@ -23,7 +25,7 @@ class Stage(nn.Layer):
         for name, module in encoders(spec.backbone, spec.stage_inputs()).items():
             self.add_sublayer(name, module)
 
-    def forward(self, x: Tensor, *before: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, x: Tensor, before: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The enlarged context of the stage before and its encoders' maps -> those of this one and its attention."""
         maps = []
         for name, other in zip(self.encoders, before):
@@ -50,7 +52,7 @@ class DFANet(EncoderDecoder):
         runs = [maps]
         for i, stage in enumerate(self.stages):
             context = features[f"context{i + 1}"] = enlarge(maps[-1], 4, self.align_corners)
-            maps = stage(context, *maps[:-1])
+            maps = stage(context, maps[:-1])
             runs.append(maps)
         x = self.fuse(sum(self._at_quarter(self.detail, i, run[0], 1) for i, run in enumerate(runs)))
         contexts = [self._at_quarter(self.context, i, run[-1], 4) for i, run in enumerate(runs)]

@@ -33,7 +33,7 @@ class Branch(nn.Module):
         self.steps = nn.ModuleList(ConvNormAct(width, width, 3, norm) for _ in spec.levels[1:])
         self.head = FCNHead(width, logits, spec.head, norm, align_corners=spec.align_corners)
 
-    def forward(self, x: Tensor, *finer: Tensor) -> Tensor:
+    def forward(self, x: Tensor, finer: Sequence[Tensor]) -> Tensor:
         """The coarsest map and the others, each finer than the one before."""
         for step, fused in zip(self.steps, finer):
             x = step(resize(x, fused.shape[2:], self.align_corners) + fused)
@@ -56,8 +56,8 @@ class MSFNet(EncoderDecoder):
 
     def decode(self, features: dict[str, Tensor]) -> tuple[Tensor, ...]:
         maps = [self._fuse(i, features, sources) for i, sources in enumerate(self.sources)][::-1]
-        classes = self.classes(*maps)
-        return (classes, self.boundary(*maps)) if self.has_boundary else (classes,)
+        classes = self.classes(maps[0], maps[1:])
+        return (classes, self.boundary(maps[0], maps[1:])) if self.has_boundary else (classes,)
 
     def _fuse(self, i: int, features: dict[str, Tensor], sources: Sequence[tuple[str, int]]) -> Tensor:
         """The stages' maps at one resolution as one map."""
