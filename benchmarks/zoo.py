@@ -5,7 +5,7 @@ python -m benchmarks.zoo golden report/golden.json               what `python -m
 python -m benchmarks.zoo measure --preset fast_scnn --threads 2  time and memory in every backend that is installed
 
 A measurement that is there already is left alone, so that all can be stopped and gone on with. A time taken while other
-programs used the processors is refused; `--busy 9` takes it, as a bound that a later run on an idle machine replaces.
+programs used the processors is refused; `--busy 9` takes the run for its memory alone, until one on an idle machine.
 """
 
 from __future__ import annotations

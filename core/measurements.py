@@ -60,8 +60,8 @@ class Run:
     others: float | None = None
 
     @property
-    def bound(self) -> bool:
-        """Whether others used the processors too: then only the fastest picture's time says something, as a bound."""
+    def busy(self) -> bool:
+        """Whether others used the processors too: then the memory is the network's, the time is not."""
         return self.others is not None and self.others > BUSY
 
     @property

@@ -78,7 +78,7 @@ def _long_row(preset: Preset, entry: Entry | None, places: Sequence[tuple[Machin
     for machine, size in places:
         here = {run.backend: run for run in runs if (run.machine, run.size) == (machine, size)}
         cells += [
-            _each(here, _milliseconds),
+            _each({name: run for name, run in here.items() if not run.busy}, _milliseconds),
             _each(here, lambda run: f"{run.peak_mib:.0f}"),
         ]
     known = _known(preset.name)
@@ -117,8 +117,7 @@ def _giga(entry: Entry | None) -> str:
 
 
 def _milliseconds(run: Run) -> str:
-    time = f"≤ {run.fastest_ms:.0f}" if run.bound else f"{run.median_ms:.0f}"
-    return f"{time}{_at(run.input, run.size)}"
+    return f"{run.median_ms:.0f}{_at(run.input, run.size)}"
 
 
 def _at(taken: tuple[int, int], size: tuple[int, int]) -> str:
@@ -191,10 +190,8 @@ def _legend(measured: Measurements, machines: Sequence[Machine]) -> list[str]:
         entries = [measured.of(preset) for _, preset in _published()]
         runs = [run for entry in entries if entry for run in entry.runs if run.machine == machine]
         versions = ", ".join(sorted({run.version for run in runs}))
-        busy = [run.others for run in runs if run.others is not None and run.bound]
-        bounds = f"; ≤: others kept up to {max(busy):.1f} processors busy meanwhile" if busy else ""
         processor, threads = machine
-        lines.append(f"{_mark(index)}: {processor}, {threads} thread{'s' if threads > 1 else ''}; {versions}{bounds}.")
+        lines.append(f"{_mark(index)}: {processor}, {threads} thread{'s' if threads > 1 else ''}; {versions}.")
     return lines
 
 

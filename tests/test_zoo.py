@@ -74,10 +74,10 @@ def test_cells_name_the_backends_in_their_order() -> None:
     assert "\nA: Some processor, 2 threads; torch 2." in table
 
 
-def test_a_time_taken_on_a_busy_machine_is_a_bound() -> None:
+def test_a_time_taken_on_a_busy_machine_is_left_out() -> None:
     table = long_table(Measurements({NAME: replace(ENTRY, runs=(replace(RUN, others=1.44),))}))
-    assert row(table)["ms, 512x1024 A"] == "≤ 39 / – / –"
-    assert "torch 2; ≤: others kept up to 1.4 processors busy meanwhile." in table
+    assert row(table)["ms, 512x1024 A"] == ""
+    assert row(table)["MiB, 512x1024 A"] == "612 / – / –"
 
 
 @pytest.mark.parametrize("bad", [{"passed": False}, {"relative": None}])
@@ -244,7 +244,7 @@ def test_a_busy_machine_is_refused(options: Callable[..., argparse.Namespace], m
     assert "others kept 1.5 processors busy" in failed[0]
     assert measured.entries[NAME].runs == ()
     assert zoo.measure_all(measured, options("--busy", "2")) == []
-    assert [run.bound for run in measured.entries[NAME].runs] == [True, True]
+    assert [run.busy for run in measured.entries[NAME].runs] == [True, True]
     monkeypatch.setattr(zoo, "measure", lambda name, backend, *_: replace(RUN, backend=backend, others=0.0))
     assert zoo.measure_all(measured, options()) == []
-    assert [run.bound for run in measured.entries[NAME].runs] == [False, False]
+    assert [run.busy for run in measured.entries[NAME].runs] == [False, False]
