@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from core.arch.activations import Activation
@@ -95,9 +96,10 @@ class ESPNetSpec(Spec):
     def inventory(self) -> Inventory:
         out = Inventory(self.init)
         level1, level2, level3 = self.widths
-        classes, block = self.num_classes, {"bias": self.block_bias, "act": self.block_act}
+        classes = self.num_classes
+        block = partial(out.conv_norm_act, bias=self.block_bias, act=self.block_act)
         with out.scope("encoder"):
-            out.conv_norm_act("level1", self.in_channels, level1, 3, **block)
+            block("level1", self.in_channels, level1, 3)
             out.norm_act("norm1", self.level1_channels, act="prelu")
             self._esp(out, "level2_down", self.level1_channels, level2, 3)
             for i in range(self.p):
@@ -109,7 +111,7 @@ class ESPNetSpec(Spec):
             out.norm_act("norm3", self.level3_channels, act="prelu")
             if self.projected:
                 for i, channels in enumerate((self.level1_channels, self.level2_channels, self.level3_channels)):
-                    out.conv_norm_act(f"projections.{i}", channels, classes, 1, **block)
+                    block(f"projections.{i}", channels, classes, 1)
             else:
                 out.conv("classifier", self.level3_channels, classes, 1, classifier=True)
         if self.decoder:
@@ -123,7 +125,7 @@ class ESPNetSpec(Spec):
                 self._esp(out, "merge2", 2 * classes, classes, 1)
                 out.deconv("up2", classes, classes, 2)
                 out.norm_act("norm1", classes, act="prelu")
-                out.conv_norm_act("merge1", classes + self.skip_channels, classes, 3, **block)
+                block("merge1", classes + self.skip_channels, classes, 3)
                 out.deconv("classifier", classes, classes, 2)
         return out
 
