@@ -140,6 +140,9 @@ NAMES = [
     b"cbuiltins\ntuple\n",
     b"cbuiltins\nbytes\n",
     b"cos\nsystem\n",
+    b"cargparse\nNamespace\n",
+    b"cpackage.module\nThing\n",
+    b"cbuiltins\ngetattr\n",
 ]
 ATOMS = [hostile_files.text(word) for word in ("storage", "0", "cpu", "f4", "<", "a", "latin1", "conj", "ä")]
 ATOMS += [

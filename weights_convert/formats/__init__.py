@@ -46,12 +46,13 @@ class Format:
     loader: str
     dtypes: tuple[str, ...]
     holds_metadata: bool
-    read: Callable[[Path, memoryview, Limits], Tensors]
+    read: Callable[..., Tensors]  # path, data, limits; and `ema` where `nested`
     write: Writer
+    nested: bool = False  # whether a file may hold several dictionaries of tensors
 
 
-def _read_torch(path: Path, data: memoryview, limits: Limits) -> Tensors:
-    return (torch_zip if data[:4] == b"PK\x03\x04" else torch_legacy).read(path, data, limits)
+def _read_torch(path: Path, data: memoryview, limits: Limits, ema: bool = False) -> Tensors:
+    return (torch_zip if data[:4] == b"PK\x03\x04" else torch_legacy).read(path, data, limits, ema)
 
 
 _ALL = (
@@ -74,6 +75,7 @@ _ALL = (
         True,
         _read_torch,
         torch_zip.write,
+        nested=True,
     ),
     Format(
         "pdparams",
@@ -84,6 +86,7 @@ _ALL = (
         False,
         pdparams.read,
         pdparams.write,
+        nested=True,
     ),
     Format(
         "params",
@@ -100,12 +103,13 @@ FORMATS: dict[str, Format] = {extension: format_ for format_ in _ALL for extensi
 _BY_NAME = {format_.name: format_ for format_ in _ALL}
 
 
-def read(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Tensors:
+def read(path: str | os.PathLike[str], *, limits: Limits | None = None, ema: bool = False) -> Tensors:
     """Read a weight file of any of the formats, recognised by its content.
 
     Args:
         path: the file.
         limits: what the file may claim; the defaults suit untrusted files.
+        ema: take the moving average of the weights, which some training scripts keep beside them.
 
     Raises:
         WeightsError: if the file is missing, of no known format, cut, damaged, hostile, or named like another format.
@@ -118,7 +122,11 @@ def read(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Tenso
         assert content is not None
         content.read(path, data, limits)  # a hostile file is named as such, rather than as misnamed
         raise _mismatch(path, content, named)
-    return format_.read(path, data, limits)
+    if ema and not format_.nested:
+        raise WeightsError(
+            f"{path}: a {format_.name} file holds one set of weights; a moving average beside it (--ema) it cannot have"
+        )
+    return format_.read(path, data, limits, ema) if format_.nested else format_.read(path, data, limits)
 
 
 def detect(path: str | os.PathLike[str]) -> str:

@@ -55,7 +55,7 @@ WRITABLE = {
 PROTOCOL = 4  # the default of paddle.save
 
 
-def read(path: Path, data: memoryview, limits: Limits) -> Tensors:
+def read(path: Path, data: memoryview, limits: Limits, ema: bool = False) -> Tensors:
     """Read a file of `paddle.save`.
 
     Raises:
@@ -66,10 +66,11 @@ def read(path: Path, data: memoryview, limits: Limits) -> Tensors:
     root = load_pickle(machine)
     if machine.position != len(data):
         raise WeightsError(f"{where}: {human(len(data) - machine.position)} are left over after the pickle: damaged")
-    finder = StateFinder(_is_tensor, where, len(data), limits)
+    finder = StateFinder(_is_tensor, where, len(data), limits, ema)
     table = _take_table(root, where) if isinstance(root, dict) else {}
     slices = root.pop(SLICES, None) if isinstance(root, dict) else None
     found, wrapping, notes = finder.find(root)
+    notes += machine.notes()
     budget = Budget(where, len(data), limits)
     arrays: dict[str, np.ndarray] = {}
     for name, value in found.items():

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.errors import WeightsError
-from core.tensors import Limits, human, shown
+from core.tensors import Limits, human, listing, shown
+from weights_convert.formats.pickle_inert import PLUMBING, may_stand_in
 
 LONG_TEXT = 4096  # strings from this length on stay views of the file until somebody asks for the text
 LONGEST_INTEGER = 32  # bytes; the longest in use is the 10-byte magic number of torch files
@@ -48,6 +49,37 @@ class Stateful:
         raise NotImplementedError
 
 
+class Opaque(Stateful):
+    """What stands in the place of an object that was not built; states and items given to it are dropped."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def set_state(self, state: Any) -> None:
+        pass
+
+
+class OpaqueName(Global):
+    """A bystander's name (`pickle_inert`): nothing is imported for it, and calling it makes a stand-in."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, lambda *_: Opaque(name))
+
+
+def method_of(owner: Any, name: Any) -> OpaqueName:
+    """`getattr`, as which protocols below 4 write a method of a class kept beside the weights.
+
+    Raises WeightsError for anything else than a bystander's class.
+    """
+    if not isinstance(owner, OpaqueName) or not isinstance(name, str):
+        raise WeightsError("refused: builtins.getattr of something that is no class of an object beside the weights")
+    return OpaqueName(f"{owner.name}.{name}")
+
+
 class PickleMachine:
     """Reads one pickle that starts at `start` of `data`.
 
@@ -80,6 +112,14 @@ class PickleMachine:
         self.stack: list[Any] = []
         self.marks = 0
         self.memo: dict[int, Any] = {}
+        self.bystanders: dict[str, None] = {}
+
+    def notes(self) -> list[str]:
+        """One sentence on the objects that were not built, if there are any."""
+        names = [shown(name) for name in self.bystanders if name not in PLUMBING]
+        if not names:
+            return []
+        return [f"not built, and nothing of it run: objects of {listing(names)}; stand-ins were left out"]
 
     def error(self, text: str) -> WeightsError:
         return WeightsError(f"{self.where}: {text} (byte {self.position})")
@@ -144,6 +184,9 @@ class PickleMachine:
     def find(self, module: str, name: str) -> Global:
         full = f"{module}.{name}"
         known = self.table.get(full)
+        if known is None and may_stand_in(module, name):
+            self.bystanders[full] = None
+            return OpaqueName(full)
         if known is None:
             raise self.error(
                 f"refused: the file wants to use {full!r}, which is neither an array nor a plain "
@@ -161,6 +204,8 @@ class PickleMachine:
             raise self.error(
                 f"{function.name} is called with a {type(arguments).__name__} instead of a tuple of arguments"
             )
+        if isinstance(function, OpaqueName):
+            return Opaque(function.name)
         self.remaining_copies -= sum(_copied(argument) for argument in arguments)
         if self.remaining_copies < 0:
             raise self.error(f"{function.name} copies the same data again and again: refused")
@@ -172,6 +217,8 @@ class PickleMachine:
             raise self.error(f"{function.name} is called with arguments that do not fit") from error
 
     def set_items(self, target: Any, pairs: list[Any]) -> None:
+        if isinstance(target, Opaque):
+            return
         if type(target) is not dict:
             raise self.error(f"items are set on a {type(target).__name__} instead of a dictionary")
         if len(pairs) % 2:
@@ -188,6 +235,8 @@ class PickleMachine:
             target[key] = value
 
     def extend(self, target: Any, values: list[Any]) -> None:
+        if isinstance(target, Opaque):
+            return
         if type(target) is not list:
             raise self.error(f"values are appended to a {type(target).__name__} instead of a list")
         target.extend(values)

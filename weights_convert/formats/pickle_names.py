@@ -9,7 +9,7 @@ import numpy as np
 
 from core.errors import WeightsError
 from core.tensors import Budget, shown
-from weights_convert.formats.pickle_machine import Global, LongText, Stateful
+from weights_convert.formats.pickle_machine import Global, LongText, Stateful, method_of
 
 DTYPE_CODE = re.compile(r"[<>=|]?(b1|[iu][1248]|f[248]|c8|c16)")
 
@@ -166,6 +166,7 @@ def _table() -> dict[str, Global]:
         builders |= {f"{module}.{name}": _sequence for name in ("list", "tuple", "set", "frozenset")}
         builders |= {f"{module}.{name}": None for name in ("int", "float", "str", "bool")}
         builders |= {f"{module}.bytes": _bytes, f"{module}.dict": _pairs}
+        builders[f"{module}.getattr"] = method_of
     return {name: Global(name, build) for name, build in builders.items()}
 
 

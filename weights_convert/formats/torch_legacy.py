@@ -31,7 +31,7 @@ MAGIC_BYTES = b"\x8a\x0a" + MAGIC.to_bytes(10, "little")  # after the two bytes 
 PROTOCOL_VERSION = 1001
 
 
-def read(path: Path, data: memoryview, limits: Limits) -> Tensors:
+def read(path: Path, data: memoryview, limits: Limits, ema: bool = False) -> Tensors:
     """Read a legacy file of `torch.save`.
 
     Raises:
@@ -48,7 +48,7 @@ def read(path: Path, data: memoryview, limits: Limits) -> Tensors:
         return storage
 
     position = 0
-    parts = []
+    parts, bystanders = [], []
     for index in range(5):
         machine = PickleMachine(
             data,
@@ -61,6 +61,7 @@ def read(path: Path, data: memoryview, limits: Limits) -> Tensors:
         )
         parts.append(load_pickle(machine))
         position = machine.position
+        bystanders += machine.notes()
     magic, version, system, root, keys = parts
     if magic != MAGIC or version != PROTOCOL_VERSION:
         raise WeightsError(f"{where}: not a legacy file of torch.save (protocol version {shown(version)})")
@@ -69,7 +70,8 @@ def read(path: Path, data: memoryview, limits: Limits) -> Tensors:
             f"{where}: written on a big-endian machine, or without saying so; such legacy files are not read"
         )
     locations = _locate(data, position, keys, storages, where)
-    found, wrapping, notes = StateFinder(is_tensor, where, len(data), limits).find(root)
+    found, wrapping, notes = StateFinder(is_tensor, where, len(data), limits, ema).find(root)
+    notes += bystanders
 
     def record(storage: Storage) -> memoryview:
         if storage.key not in locations:

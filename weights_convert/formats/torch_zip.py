@@ -37,7 +37,7 @@ _STORAGE_NAMES = {dtype: name for name, dtype in torch_objects.STORAGE_TYPES.ite
 WRITABLE = {name: name for name in NUMPY_TYPES if name != "bfloat16"}
 
 
-def read(path: Path, data: memoryview, limits: Limits) -> Tensors:
+def read(path: Path, data: memoryview, limits: Limits, ema: bool = False) -> Tensors:
     """Read a zip file of `torch.save`.
 
     Raises:
@@ -63,7 +63,8 @@ def read(path: Path, data: memoryview, limits: Limits) -> Tensors:
         raise WeightsError(
             f"{where}: data.pkl goes on after its end ({len(pickled) - machine.position} bytes): damaged"
         )
-    found, wrapping, notes = StateFinder(is_tensor, where, len(data), limits).find(root)
+    found, wrapping, notes = StateFinder(is_tensor, where, len(data), limits, ema).find(root)
+    notes += machine.notes()
     budget = Budget(where, len(data), limits)
     records = {prefix + "data.pkl": None}
 

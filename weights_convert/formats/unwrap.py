@@ -8,13 +8,16 @@ from typing import Any
 
 from core.errors import WeightsError
 from core.tensors import Limits, listing, shown
+from weights_convert.formats.pickle_machine import Opaque
 
 # In order of preference: the keys under which training scripts keep the model's weights.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "model_state", "net", "network", "params", "weights", "module")
 # Held beside the weights, and left out whenever there is something else.
 COMPANIONS = re.compile(
-    r"opt|optimi\w*|optim(_\w+)?|\w*sched\w*|lr_\w*|\w*scaler\w*|amp|apex|(\w+_)?ema(_\w+)?|meta|callbacks|loops"
+    r"opt|optimi\w*|optim(_\w+)?|\w*sched\w*|lr_\w*|\w*scaler\w*|amp|apex|(\w+_)?ema(_\w+)?|\w*(averaged?|avg)_?model\w*|meta|callbacks|loops"
 )
+# Under which training scripts keep the moving average of the weights.
+AVERAGES = re.compile(r"((\w+_)?ema(_\w+)?|ema\w*|\w*(averaged?|avg)_?(model|state_dict)\w*|shadow)")
 LONGEST_NAME = 4096
 
 
@@ -24,11 +27,15 @@ class StateFinder:
     Args:
         is_tensor: tells the tensors of the format from other values.
         where: the file, for error messages.
+        ema: take the moving average of the weights instead of the weights themselves.
     """
 
-    def __init__(self, is_tensor: Callable[[Any], bool], where: str, file_size: int, limits: Limits) -> None:
+    def __init__(
+        self, is_tensor: Callable[[Any], bool], where: str, file_size: int, limits: Limits, ema: bool = False
+    ) -> None:
         self.is_tensor = is_tensor
         self.where = where
+        self.ema = ema
         self.limits = limits
         self.remaining_steps = limits.opcodes(file_size)
         self.remaining_text = file_size + limits.slack
@@ -41,7 +48,8 @@ class StateFinder:
         prefixes.
 
         Raises:
-            WeightsError: if there is no tensor, two get the same name, or the nesting passes the limits.
+            WeightsError: if there is no tensor, two get the same name, or the nesting passes the limits; with `ema`, if
+                no entry on the way is that of a moving average.
         """
         path: list[str] = []
         notes: list[str] = []
@@ -57,6 +65,11 @@ class StateFinder:
             if len(path) > self.limits.max_depth:
                 raise self._too_deep()
             node = node[key]
+        if self.ema and not any(AVERAGES.fullmatch(key.lower()) for key in path):
+            raise WeightsError(
+                f"{self.where}: a moving average was asked for (--ema), and no entry beside the weights is called like "
+                "one; without --ema the weights themselves are read"
+            )
         found: dict[str, Any] = {}
         skipped: list[str] = []
         for name, leaf in self._leaves(node):
@@ -66,6 +79,8 @@ class StateFinder:
                 raise WeightsError(f"{self.where}: two tensors get the name {name!r}; save the state dictionary alone")
             else:
                 found[name] = leaf
+        if not found and isinstance(root, Opaque):
+            raise self._unreadable(f"holds {_kind(root)}")
         if not found:
             raise WeightsError(f"{self.where}: holds no tensor ({_kind(root)}); expected a dictionary of named tensors")
         if skipped:
@@ -75,10 +90,19 @@ class StateFinder:
     def _choose(self, node: Any) -> Any:
         """The key to open, or None if the entries are to be joined."""
         holding = [key for key, value in self._children(node) if _is_container(value) and self._holds_tensor(value)]
+        if self.ema:
+            averages = [key for key in holding if isinstance(key, str) and AVERAGES.fullmatch(key.lower())]
+            if len(averages) > 1:
+                raise WeightsError(f"{self.where}: several entries hold a moving average: {listing(averages)}")
+            if averages:
+                return averages[0]
         for wrapper in WRAPPERS:
             if wrapper in holding:
                 return wrapper
         main = [key for key in holding if not (isinstance(key, str) and COMPANIONS.fullmatch(key.lower()))]
+        for key, value in self._children(node) if not main else ():
+            if isinstance(value, Opaque) and key in WRAPPERS:
+                raise self._unreadable(f"{key!r} is {_kind(value)}")
         candidates = main or holding
         return candidates[0] if len(candidates) == 1 else None
 
@@ -133,6 +157,12 @@ class StateFinder:
                 )
             yield entry
 
+    def _unreadable(self, what: str) -> WeightsError:
+        return WeightsError(
+            f"{self.where}: {what}, which only its own code can build; load the file where it was made and save the "
+            "state_dict() alone"
+        )
+
     def _too_deep(self) -> WeightsError:
         return WeightsError(
             f"{self.where}: containers nested deeper than {self.limits.max_depth}; if trusted, raise Limits.max_depth"
@@ -144,4 +174,6 @@ def _is_container(node: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, Opaque):
+        return f"an object of {shown(value.name)}"
     return f"{type(value).__name__} of {len(value)}" if _is_container(value) else type(value).__name__
