@@ -23,6 +23,7 @@ from core.backend import Learner
 from core.checkpoint import Checkpoint, RunDirectory, load_checkpoint, save_checkpoint
 from core.config import Config, dump_config
 from core.data import IGNORE, Dataset
+from core.data.datasets.base import few_classes
 from core.data.datasets.images import colorize
 from core.data.pipeline import TrainingSamples
 from core.errors import CheckpointError, ConfigError, SegParityError, TrainingError
@@ -119,9 +120,23 @@ def check_run(config: Config, spec: Spec, train_set: Dataset, val_set: Dataset) 
     resolve_terms(spec, config.loss)
     check_logging(config.logging)
     _ = _samples(config, train_set, 0)[0]
+    _warn_few_classes(train_set)
     check_evaluation(val_set, config.eval_transform(), config.evaluation, spec, config.metrics)
     if config.train.sample_predictions:
         output_names(val_set)
+
+
+def _warn_few_classes(dataset: Dataset, count: int = 8) -> None:
+    """Says that only one class, or none, is labelled in `count` label maps spread over a split of files."""
+    if not dataset.reads_root:
+        return
+    places = np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(int))
+    labels = [label for label in (dataset.label_of(int(i)) for i in places) if label is not None]
+    warning = few_classes(
+        count_classes(labels, dataset.num_classes).pixels, dataset, f"the {len(labels)} label maps looked at"
+    )
+    if warning:
+        print(f"WARNING: {warning}", file=sys.stderr)
 
 
 def _samples(config: Config, dataset: Dataset, start: int) -> TrainingSamples:
@@ -137,7 +152,7 @@ def _counts(run: Run) -> ClassCounts | None:
     if not run.config.loss.needs_counts():
         return None
     print(f"counting the labels of {run.train_set.name}/{run.train_set.split} for loss.class_weights", file=sys.stderr)
-    labels = (run.train_set[i].label for i in range(len(run.train_set)))
+    labels = (run.train_set.label_of(i) for i in range(len(run.train_set)))
     return count_classes((label for label in labels if label is not None), run.spec.num_classes)
 
 

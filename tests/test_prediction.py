@@ -22,6 +22,7 @@ from core.errors import DataError, OutputError
 from core.initialize import initial_state
 from core.video import VideoReader, VideoWriter
 from core.visualize import overlay, side_by_side
+from tests.picture_files import turned_jpeg
 
 
 def test_inputs_are_files_folders_and_videos(tmp_path: Path) -> None:
@@ -144,17 +145,20 @@ def test_one_bad_file_does_not_end_the_folder(
         ("cam1.0002.png", (40, 50)),
     ):
         cv2.imwrite(str(folder / name), np.zeros((*shape, 3), np.uint8))
+    (folder / "turned.jpg").write_bytes(turned_jpeg(np.zeros((40, 50, 3), np.uint8), 6))
+    (folder / "._a.png").write_bytes(b"\0\5\x16\7")
     (folder / "b.png").write_bytes((folder / "a.png").read_bytes()[:60])
     (folder / "c.mp4").write_bytes(b"no film")
     assert predict_(weights, folder, "--out", tmp_path / "out") == 2
     said = capsys.readouterr()
     assert f"error: {folder / 'b.png'}: the file is cut short" in said.err
     assert f"error: {folder / 'c.mp4'}: the video cannot be opened" in said.err
-    assert "2 of 6 inputs could not be segmented" in said.err
-    assert "4 pictures, 0 videos" in said.out
+    assert "2 of 7 inputs could not be segmented" in said.err
+    assert "5 pictures, 0 videos" in said.out
     names = sorted(path.name for path in (tmp_path / "out").glob("*_label.png"))
-    assert names == ["a_label.png", "cam1.0001_label.png", "cam1.0002_label.png", "tiny_label.png"]
+    assert names == ["a_label.png", "cam1.0001_label.png", "cam1.0002_label.png", "tiny_label.png", "turned_label.png"]
     assert cv2.imread(str(tmp_path / "out" / "tiny_label.png"), cv2.IMREAD_UNCHANGED).shape == (3, 2)
+    assert cv2.imread(str(tmp_path / "out" / "turned_label.png"), cv2.IMREAD_UNCHANGED).shape == (50, 40)
 
 
 def test_a_picture_too_small_for_a_fixed_multiple_is_named(

@@ -22,6 +22,7 @@ from core.arch import Spec
 from core.backend import Backend, Predictor
 from core.config import Config
 from core.data.datasets.images import colorize, read_image
+from core.data.datasets.listing import IMAGE_EXTENSIONS, is_macos_companion
 from core.errors import DataError, OutputError, SegParityError
 from core.evaluation.scoring import progress
 from core.evaluation.segmenting import label_map
@@ -30,7 +31,7 @@ from core.ranges import Range
 from core.video import VideoReader, VideoWriter
 from core.visualize import overlay, write_png
 
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
+PICTURES = set(IMAGE_EXTENSIONS)
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"}
 
 Segment = Callable[[np.ndarray], np.ndarray]  # picture uint8 [H, W, 3] RGB -> classes uint8 [H, W]
@@ -112,7 +113,9 @@ def find_inputs(inputs: list[Path], out: Path) -> tuple[list[Path], list[Path]]:
         if path.is_dir():
             if path.resolve() == out.resolve():
                 raise DataError(f"{path}: its pictures' results would lie among them; give another folder as --out")
-            files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES | VIDEOS)
+            files = sorted(
+                p for p in path.iterdir() if p.suffix.lower() in PICTURES | VIDEOS and not is_macos_companion(p)
+            )
             if not files:
                 raise DataError(f"{path}: holds no picture or video")
         elif path.exists():

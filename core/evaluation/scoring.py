@@ -15,6 +15,7 @@ from core.arch import Spec
 from core.backend import Predictor
 from core.config import MetricsConfig
 from core.data import Dataset
+from core.data.datasets.base import few_classes
 from core.data.pipeline import EvaluationSamples
 from core.data.transforms import EvalTransform, resize_label
 from core.errors import ConfigError, DataError, SegParityError, SpecError
@@ -109,9 +110,7 @@ def evaluate(
         confusion.update(resize_label(label, (prediction.shape[0], prediction.shape[1])), prediction)
         if keep is not None:
             keep(index, label, prediction)
-    if count and not confusion.matrix.any():
-        where = f"{dataset.name}/{dataset.split}"
-        print(
-            f"WARNING: {where}: every pixel of its {count} pictures is ignored (label 255): no score", file=sys.stderr
-        )
+    warning = few_classes(confusion.matrix.sum(axis=1), dataset, f"its {count} pictures")
+    if count and warning:
+        print(f"WARNING: {warning}" + ("" if confusion.matrix.any() else ": no score"), file=sys.stderr)
     return Evaluation(confusion.scores(metrics.absent, metrics.mean_over), count)

@@ -73,6 +73,10 @@ class Dataset(ABC):
     @abstractmethod
     def __getitem__(self, index: int) -> Sample: ...
 
+    def label_of(self, index: int) -> np.ndarray | None:
+        """The sample's label alone."""
+        return self[index].label
+
     @abstractmethod
     def name_of(self, index: int) -> str:
         """The sample's name without reading it."""
@@ -140,12 +144,16 @@ class FileDataset(Dataset):
     def __getitem__(self, index: int) -> Sample:
         self._check_index(index)
         pair = self.pairs[index]
-        image = read_image(pair.image)
-        if pair.label is None:
-            return Sample(image, None, pair.name)
-        label = map_label(read_label(pair.label), self.label_table(pair.label), pair.label)
+        label = self.label_of(index)
+        if pair.label is None or label is None:
+            return Sample(read_image(pair.image), None, pair.name)
+        image = read_image(pair.image, like=(label.shape[0], label.shape[1]))
         check_same_size(image, label, pair.image, pair.label)
         return Sample(image, label, pair.name)
+
+    def label_of(self, index: int) -> np.ndarray | None:
+        path = self.pairs[index].label
+        return None if path is None else map_label(read_label(path), self.label_table(path), path)
 
     def name_of(self, index: int) -> str:
         return self.pairs[index].name
@@ -181,6 +189,28 @@ def map_label(label: np.ndarray, table: np.ndarray, path: str | Path) -> np.ndar
         allowed = _ranges(np.flatnonzero(table != _OUT_OF_RANGE).tolist())
         raise DataError(f"{path}: label values out of range: {shown}; allowed are {allowed}")
     return table.astype(np.uint8)[label]
+
+
+def few_classes(counts: np.ndarray, dataset: Dataset, what: str) -> str | None:
+    """A warning where labels say next to nothing: one class of several, or none, has pixels. None where all is well.
+
+    Args:
+        counts: [C], the labelled pixels of each class.
+        dataset: whose classes they are.
+        what: the label maps that were counted, in words.
+    """
+    present = np.flatnonzero(counts)
+    where = f"{dataset.name}/{dataset.split}"
+    if len(present) == 0:
+        return f"{where}: every pixel of {what} is ignored (label {IGNORE})"
+    if len(present) == 1 and dataset.num_classes > 1:
+        number = int(present[0])
+        return (
+            f"{where}: only class {number} ({dataset.classes[number]}) is labelled in {what}: whatever always answers "
+            f"it is never wrong. In a mask of 0 and {IGNORE}, {IGNORE} is ignored; if it means a class, store its "
+            "number"
+        )
+    return None
 
 
 def check_same_size(image: np.ndarray, label: np.ndarray, image_path: str | Path, label_path: str | Path) -> None:

