@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -85,21 +85,24 @@ class Tensors(Mapping[str, np.ndarray]):
             WeightsError: if two tensors would get the same name.
         """
 
-        def strip(name: str) -> str:
-            return name[len(prefix) :] if name.startswith(prefix) else name
+        return self.renamed(lambda name: name.removeprefix(prefix), f"taking {prefix!r} off the names")
 
-        renamed: dict[str, np.ndarray] = {}
+    def renamed(self, rename: Callable[[str], str], doing: str) -> Tensors:
+        """The same tensors under other names; `doing` says what is done, for the error.
+
+        Raises:
+            WeightsError: if two tensors would get the same name.
+        """
+        arrays: dict[str, np.ndarray] = {}
         for name, array in self.arrays.items():
-            if strip(name) in renamed:
-                raise WeightsError(
-                    f"taking {prefix!r} off the names makes two tensors {strip(name)!r}: rename one of them"
-                )
-            renamed[strip(name)] = array
+            if rename(name) in arrays:
+                raise WeightsError(f"{doing} makes two tensors {rename(name)!r}: rename one of them")
+            arrays[rename(name)] = array
         return replace(
             self,
-            arrays=renamed,
-            name_table={strip(k): v for k, v in self.name_table.items()},
-            roles={strip(k): v for k, v in self.roles.items()},
+            arrays=arrays,
+            name_table={rename(k): v for k, v in self.name_table.items()},
+            roles={rename(k): v for k, v in self.roles.items()},
         )
 
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from core.data.normalization import NORMALIZATIONS
-from core.errors import SegParityError
+from core.errors import SegParityError, WeightsError
 from core.settings import merge_layers, parse_setting
-from weights_convert.convert import convert_file
+from weights_convert.convert import convert_as_is, convert_file
 from weights_convert.formats import FORMATS
 from weights_convert.inspection import inspect_file, table
 from weights_convert.load import count_reasons
 from weights_convert.sources import SOURCES
 
+OPTIONS = {"origin": "--from", "settings": "--set", "dataset_options": "--dataset-option"}  # by their other name
 ORIGINS = "\n".join(f"  {source.name:14s} {source.about}" for source in SOURCES.values())
 
 
@@ -30,7 +31,16 @@ def _parser(prog: str, **options: Any) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
     parser.add_argument("--from", dest="origin", metavar="ORIGIN", help="where the file comes from, if not recognised")
     parser.add_argument("--arch", metavar="PRESET", help="the network, if not recognised")
+    parser.add_argument("--ema", action="store_true", help="the moving average kept beside the weights")
     return parser
+
+
+def weight_path(text: str) -> Path:
+    """The path, a leading ~ expanded. Raises WeightsError for the home of a user there is not."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise WeightsError(f"{text}: there is no such home directory") from error
 
 
 def convert_parser() -> argparse.ArgumentParser:
@@ -40,8 +50,8 @@ def convert_parser() -> argparse.ArgumentParser:
         f"extensions:\n{', '.join(FORMATS)}. `python -m weights_convert inspect FILE` shows what is in a file.",
         epilog=f"origins:\n{ORIGINS}",
     )
-    parser.add_argument("source", metavar="SRC", type=Path)
-    parser.add_argument("target", metavar="DST", type=Path)
+    parser.add_argument("source", metavar="SRC", type=weight_path)
+    parser.add_argument("target", metavar="DST", type=weight_path)
     parser.add_argument(
         "--set", dest="settings", metavar="KEY=VALUE", action="append", default=[], help="change the preset"
     )
@@ -60,6 +70,11 @@ def convert_parser() -> argparse.ArgumentParser:
         help="how pictures were normalised (metadata), if the origin does not tell: " + ", ".join(NORMALIZATIONS),
     )
     parser.add_argument(
+        "--as-is",
+        action="store_true",
+        help="any network, known or not: names and layouts are kept as they are, only the format changes",
+    )
+    parser.add_argument(
         "--verify",
         action="store_true",
         help="run source and result in every installed backend and compare layer by layer",
@@ -68,7 +83,10 @@ def convert_parser() -> argparse.ArgumentParser:
 
 
 def _convert(arguments: Sequence[str]) -> int:
-    options = convert_parser().parse_args(arguments)
+    parser = convert_parser()
+    options = parser.parse_args(arguments)
+    if options.as_is:
+        return _convert_as_is(parser, options)
     imported, notes = convert_file(
         options.source,
         options.target,
@@ -78,6 +96,7 @@ def _convert(arguments: Sequence[str]) -> int:
         dataset=options.dataset,
         normalization=options.normalization,
         dataset_options=overrides_of(options.dataset_options, "void_class=true", "--dataset-option"),
+        ema=options.ema,
     )
     fit = imported.fit
     print(f"{options.source}: {fit.label}, {fit.spec.num_classes} classes, {len(imported.state)} tensors")
@@ -97,12 +116,25 @@ def _convert(arguments: Sequence[str]) -> int:
     return verify(imported, options.target)
 
 
+def _convert_as_is(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    given = [name for name, value in vars(options).items() if value != parser.get_default(name)]
+    needless = [OPTIONS.get(name, f"--{name}") for name in given if name not in ("source", "target", "as_is", "ema")]
+    if needless:
+        raise WeightsError(f"--as-is asks for no network, so that it takes no {', '.join(needless)}")
+    tensors, notes = convert_as_is(options.source, options.target, ema=options.ema)
+    print(f"{options.source}: {len(tensors)} tensors, {tensors.format}")
+    for note in [*tensors.notes, *notes]:
+        print(f"  note: {note}")
+    print(f"{options.target}: written as it is: names and layouts are those of the source")
+    return 0
+
+
 def _inspect(arguments: Sequence[str]) -> int:
     parser = _parser("python -m weights_convert inspect", description="Shows what is in a weight file.")
-    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument("file", metavar="FILE", type=weight_path)
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
-    report = inspect_file(options.file, options.origin, options.arch)
+    report = inspect_file(options.file, options.origin, options.arch, options.ema)
     print(json.dumps(report, indent=1) if options.json else table(report))
     return 0
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from core.data import DATASETS, label_space
 from core.data.normalization import NORMALIZATIONS, read_normalization
 from core.errors import DataError, WeightsError
 from core.schema import to_plain
-from core.tensors import raw_bytes
-from weights_convert.formats import Tensors, format_of, write
+from core.tensors import listing, raw_bytes
+from weights_convert.formats import Tensors, format_of, read, write
 from weights_convert.load import Imported, import_weights, normalization_of
 from weights_convert.native_names import reader_of, to_native
 
@@ -102,6 +103,33 @@ def write_native(
     return write(path, Tensors(to_native(spec.parameters(), state, backend), dict(metadata)))
 
 
+def convert_as_is(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], *, ema: bool = False
+) -> tuple[Tensors, list[str]]:
+    """Reads `source` and writes it to `target` under the same names, in the same layouts; no network need be known.
+
+    Scalars, which an MXNet list cannot hold, get the shape (1,) there. Returns what was read, and notes on what became
+    different. Raises WeightsError.
+    """
+    target = _checked_target(target)
+    tensors, notes = read(source, ema=ema), []
+    arrays = tensors.arrays
+    scalars = [name for name, array in arrays.items() if not array.ndim]
+    if scalars and format_of(target).name == "params":
+        arrays = {name: array.reshape(array.shape or (1,)) for name, array in arrays.items()}
+        notes.append(f"an MXNet list holds no scalars; these got the shape (1,): {listing(scalars)}")
+    return tensors, [*notes, *write(target, replace(tensors, arrays=arrays))]
+
+
+def _checked_target(target: str | os.PathLike[str]) -> Path:
+    """The path to write to; refuses an unknown extension and a missing directory before anything is read."""
+    target = Path(target)
+    format_of(target)
+    if not target.parent.is_dir():
+        raise WeightsError(f"{target}: the directory {target.parent} does not exist")
+    return target
+
+
 def convert_file(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
@@ -112,15 +140,13 @@ def convert_file(
     dataset: str | None = None,
     normalization: str | None = None,
     dataset_options: Mapping[str, Any] | None = None,
+    ema: bool = False,
 ) -> tuple[Imported, list[str]]:
     """Reads `source` as the network it belongs to and writes it to `target`, complete or not at all.
 
     Returns what was read, and notes on what the target's format cannot hold. Raises WeightsError.
     """
-    target = Path(target)
-    format_of(target)  # refuse an unknown extension before reading
-    if not target.parent.is_dir():
-        raise WeightsError(f"{target}: the directory {target.parent} does not exist")
-    imported = import_weights(source, origin=origin, preset=preset, overrides=overrides)
+    target = _checked_target(target)
+    imported = import_weights(source, origin=origin, preset=preset, overrides=overrides, ema=ema)
     metadata = metadata_of(imported, dataset, normalization, dataset_options)
     return imported, write_native(target, imported.spec, imported.state, metadata)

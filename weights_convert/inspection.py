@@ -14,6 +14,7 @@ from core.errors import WeightsError
 from core.tensors import human, raw_bytes
 from weights_convert.load import canonical_state, open_tensors
 from weights_convert.matching import identify
+from weights_convert.prefixes import read_unwrapped
 
 CHUNK = 1 << 20
 
@@ -39,9 +40,9 @@ def describe_array(array: np.ndarray) -> dict[str, Any]:
     }
 
 
-def inspect_file(path: Path, origin: str | None = None, preset: str | None = None) -> dict[str, Any]:
+def inspect_file(path: Path, origin: str | None = None, preset: str | None = None, ema: bool = False) -> dict[str, Any]:
     """Everything `inspect` shows, as plain values. Raises WeightsError if the file cannot be read."""
-    tensors = open_tensors(path)
+    tensors = open_tensors(path, ema=ema)
     report: dict[str, Any] = {
         "file": str(path),
         "bytes": path.stat().st_size,
@@ -55,13 +56,18 @@ def inspect_file(path: Path, origin: str | None = None, preset: str | None = Non
     stated = tensors.metadata.get("preset") if origin is None and preset is None else None
     try:
         overrides = json.loads(tensors.metadata.get("overrides", "{}")) if stated else None
-        fit, also = identify(
+        tensors, (fit, also) = read_unwrapped(
             tensors,
             str(path),
-            origin="segparity" if stated else origin,
-            preset=stated or preset,
-            overrides=overrides if isinstance(overrides, dict) else None,
+            lambda named: identify(
+                named,
+                str(path),
+                origin="segparity" if stated else origin,
+                preset=stated or preset,
+                overrides=overrides if isinstance(overrides, dict) else None,
+            ),
         )
+        report["notes"] = list(tensors.notes)
         canonical_state(fit, tensors, str(path))
     except (WeightsError, json.JSONDecodeError) as error:
         report["guess"], report["problem"] = None, str(error)

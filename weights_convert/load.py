@@ -18,8 +18,7 @@ from core.errors import WeightsError
 from core.schema import to_plain
 from weights_convert.formats import Tensors, check_finite, read
 from weights_convert.matching import Fit, fit_to, identify
-
-WRAPPER = "module."  # what DataParallel puts before every name
+from weights_convert.prefixes import read_unwrapped, without_wrappers
 
 
 @dataclass(frozen=True)
@@ -80,12 +79,12 @@ def count_reasons(dropped: Mapping[str, str]) -> dict[str, int]:
     return counts
 
 
-def open_tensors(path: str | os.PathLike[str]) -> Tensors:
-    """Reads the file and takes off what DataParallel puts before every name."""
-    tensors = read(path)
-    if tensors.arrays and all(name.startswith(WRAPPER) for name in tensors.arrays):
-        tensors = tensors.strip_prefix(WRAPPER)
-    return tensors
+def open_tensors(path: str | os.PathLike[str], *, ema: bool = False) -> Tensors:
+    """Reads the file and takes off the names what wrappers put before them.
+
+    ema: the moving average that some training scripts keep beside the weights.
+    """
+    return without_wrappers(read(path, ema=ema))
 
 
 def canonical_state(fit: Fit, tensors: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
@@ -122,7 +121,9 @@ def load_weights(
     """
     path = Path(path)
     tensors = open_tensors(path)
-    fit, classes = fit_to(tensors, spec, str(path), origin=origin, fine_tune=fine_tune)
+    tensors, (fit, classes) = read_unwrapped(
+        tensors, str(path), lambda named: fit_to(named, spec, str(path), origin=origin, fine_tune=fine_tune)
+    )
     state = canonical_state(fit, tensors, str(path))
     own = {parameter.name: parameter.shape for parameter in spec.parameters()}
     left_out = {name: f"{state.pop(name).shape} -> {own[name]}" for name in classes if name in state}
@@ -192,17 +193,24 @@ def import_weights(
     origin: str | None = None,
     preset: str | None = None,
     overrides: Mapping[str, Any] | None = None,
+    ema: bool = False,
 ) -> Imported:
     """The weights in `path` and the network they belong to, found by names, shapes and (for our own files) metadata.
+
+    ema: the moving average that some training scripts keep beside the weights.
 
     Raises WeightsError as `identify` does.
     """
     path = Path(path)
-    tensors = open_tensors(path)
+    tensors = open_tensors(path, ema=ema)
     if preset is None and origin in (None, "segparity") and tensors.metadata.get("preset") in PRESETS:
         origin, preset = "segparity", tensors.metadata["preset"]
         overrides = {**_overrides_in(path, tensors), **(overrides or {})}
-    fit, also = identify(tensors, str(path), origin=origin, preset=preset, overrides=overrides)
+    tensors, (fit, also) = read_unwrapped(
+        tensors,
+        str(path),
+        lambda named: identify(named, str(path), origin=origin, preset=preset, overrides=overrides),
+    )
     names = tuple(f"{other.source.name} ({other.layout.name})" for other in also)
     return Imported(path, tensors, fit, names, canonical_state(fit, tensors, str(path)), tuple(tensors.notes))
 

@@ -16,6 +16,10 @@ from core.schema import merged, nearest
 from weights_convert.sources import SOURCES, Layout, Origin, Source, find_source
 
 SHOWN = 12
+WAY_OUT = (
+    "to move it between formats without knowing the network, names and layouts kept: "
+    "`python -m weights_convert SRC DST --as-is`"
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,14 @@ class SeveralFit(WeightsError):
     def __init__(self, message: str, fits: list[Fit]) -> None:
         super().__init__(message)
         self.fits = fits
+
+
+class NoFit(WeightsError):
+    """No network fits; `matched` tensors belong to the nearest one."""
+
+    def __init__(self, message: str, matched: int) -> None:
+        super().__init__(message)
+        self.matched = matched
 
 
 def compare(
@@ -124,7 +136,8 @@ def identify(
         raise WeightsError(f"{where}: {what}; it has {', '.join(known)}")
     good = [fit for fit in fits if fit.problems == 0]
     if not good:
-        raise _no_fit(where, fits, len(shapes))
+        near = _no_fit(where, fits, len(shapes))
+        raise NoFit(f"{near}\n{WAY_OUT}", near.matched)
     best = [fit for fit in good if _changes(fit) == min(_changes(other) for other in good if _rival(fit, other))]
     different = [fit for fit in best if not fit.same_state(best[0])]
     if different:
@@ -198,18 +211,20 @@ def _read_as(
         return None
 
 
-def _no_fit(where: str, fits: list[Fit], count: int) -> WeightsError:
+def _no_fit(where: str, fits: list[Fit], count: int) -> NoFit:
     near = min(fits, key=lambda fit: (fit.problems, -len(fit.origins)))
     if not near.origins:
         tried = dict.fromkeys(fit.source.name for fit in fits)
-        return WeightsError(
+        return NoFit(
             f"{where}: its names are those of no network of {'origin' if len(tried) == 1 else 'any known origin:'} "
-            f"{', '.join(tried)}; `python -m weights_convert inspect` lists them"
+            f"{', '.join(tried)}; `python -m weights_convert inspect` lists them",
+            0,
         )
     matched = len({origin.name for origin in near.origins.values()}) - len(near.misshapen)
-    return WeightsError(
+    return NoFit(
         f"{where}: fits no known network completely. Nearest: {near.label}, which takes {matched} of the {count} "
-        f"tensors\n{near.explain()}"
+        f"tensors\n{near.explain()}",
+        matched,
     )
 
 
