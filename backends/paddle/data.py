@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +13,8 @@ from paddle.io import DataLoader, Dataset
 
 from core.backend import Batch
 from core.data.pipeline import Item, TrainingSamples, collate_or_error, from_loader, sample_or_error
+
+GRACE = 15.0  # seconds in which Paddle's own look (every five) should have found a dead worker
 
 
 class PaddleSamples(Dataset):
@@ -55,7 +59,26 @@ def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Ite
         use_shared_memory=False,
         return_list=True,
     )
-    for images, labels in from_loader(loader):
-        if isinstance(labels, Exception):
-            raise labels
-        yield images.numpy(), labels.numpy()
+    batches = iter(loader)
+    done = threading.Event()
+    if workers:
+        threading.Thread(target=_watch, args=(batches, done), daemon=True).start()
+    try:
+        for images, labels in from_loader(batches):
+            if isinstance(labels, Exception):
+                raise labels
+            yield images.numpy(), labels.numpy()
+    finally:
+        done.set()
+
+
+def _watch(batches: Any, done: threading.Event) -> None:
+    """Ends the wait for a worker that was killed while it wrote a batch.
+
+    Paddle looks for dead workers when nothing has arrived for a while; of half a batch it waits for the rest for ever.
+    """
+    while not done.wait(1.0):
+        if any(worker.exitcode for worker in batches._workers):
+            if not done.wait(GRACE):
+                batches._exit_thread_unexpectedly()  # the batch that is asked for is an error then
+            return

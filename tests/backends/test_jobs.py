@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import time
 from collections.abc import Callable
@@ -135,6 +136,33 @@ def test_a_worker_that_dies_is_one_sentence(backend: str, tmp_path: Path, module
 
     if backend == "mxnet":
         pytest.skip("Gluon's loader notices a dead worker by a timeout of two minutes")
+    config = load_config(None, settings()[1::2])
+    samples = Deadly(config.open_dataset("train"), config.train_transform(), 0, 2, 4)
+    with pytest.raises(TrainingError, match="the data loader failed"):
+        list(module("data").load_batches(samples, 2, 2))
+
+
+def test_a_worker_that_dies_with_half_a_batch_written_is_one_sentence(
+    backend: str, module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paddle's own look for dead workers waits for the other half for ever."""
+    if backend != "paddle":
+        pytest.skip("a fault of Paddle's loader, which sends whole arrays through a pipe")
+    from paddle.io.dataloader.dataloader_iter import _DataLoaderIterMultiProcess as Loader
+
+    loaders, start = [], Loader._init_workers
+    monkeypatch.setattr(Loader, "_init_workers", lambda self: (loaders.append(self), start(self)))
+    monkeypatch.setattr(module("data"), "GRACE", 6.0)
+
+    class Deadly(TrainingSamples):
+        def __getitem__(self, item: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
+            if parent_process() is not None and item >= 2:
+                queue = loaders[0]._data_queue
+                queue._wlock.acquire()
+                os.write(queue._writer.fileno(), struct.pack("!i", 1000) + b"half")
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().__getitem__(item)
+
     config = load_config(None, settings()[1::2])
     samples = Deadly(config.open_dataset("train"), config.train_transform(), 0, 2, 4)
     with pytest.raises(TrainingError, match="the data loader failed"):
