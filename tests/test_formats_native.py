@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from core.errors import WeightsError
+from weights_convert import import_weights
 from weights_convert.formats import Tensors, read, write
 
 
@@ -415,3 +416,41 @@ def test_the_safetensors_package_agrees(tmp_path: Path) -> None:
     back = read(tmp_path / "b.safetensors")
     assert back.metadata == {"k": "v"}
     assert_same(Tensors({name: back[name] for name in arrays}), arrays)
+
+
+EXPORTED = """
+    import sys
+    sys.path.insert(0, {root!r})
+    from backends.mxnet.models import build_model
+    from core.arch import PRESETS, build
+    from weights_convert.native_names import native_name
+    from weights_convert.sources.segparity import EXPORTED, NOT_TOLD_BY_NUMBERS
+
+    tiny = sorted(name for name in PRESETS if name.endswith("_tiny"))
+    untold = set()
+    for name in tiny:
+        spec = build(name, 5)
+        named = build_model(spec)._collect_params_with_prefix()
+        paths = {{parameter.name: path for path, parameter in named.items()}}
+        origins = EXPORTED[0].assign(list(paths), spec).origins
+        found = {{canonical: paths[origin.name] for canonical, origin in origins.items()}}
+        if found != {{p.name: native_name(p, "mxnet").name for p in spec.parameters()}}:
+            untold.add(spec.arch)
+    assert untold == NOT_TOLD_BY_NUMBERS, untold ^ NOT_TOLD_BY_NUMBERS
+
+    network = build_model(build(tiny[0], 5))
+    network(mxnet.nd.random.uniform(shape=(1, 3, 96, 96)))
+    network.export("exported")
+    network.save_parameters("saved.params")
+"""
+
+
+def test_reads_gluon_export(tmp_path: Path) -> None:
+    """Networks that make their layers in the inventory's order are told by export()'s running numbers, no others."""
+    run("mxnet", EXPORTED.format(root=str(Path(__file__).resolve().parents[1])), tmp_path)
+    saved = import_weights(tmp_path / "saved.params")
+    exported = import_weights(tmp_path / "exported-0000.params", preset=saved.fit.preset, overrides=saved.fit.overrides)
+    assert "export()" in exported.fit.label
+    assert list(exported.state) == list(saved.state)
+    for name, array in saved.state.items():
+        assert exported.state[name].tobytes() == array.tobytes(), name

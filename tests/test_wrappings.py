@@ -16,6 +16,7 @@ from weights_convert.__main__ import main
 from weights_convert.convert import checksum
 from weights_convert.formats import read, write
 from weights_convert.inspection import inspect_file
+from weights_convert.native_names import native_name
 from weights_convert.prefixes import without_wrappers
 
 SPEC = build("espnet_tiny", 6)
@@ -149,3 +150,38 @@ def test_a_leading_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pyte
 def test_a_home_that_does_not_exist_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", "~nobody-of-this-name/a.pth"]) == 2
     assert "no such home directory" in capsys.readouterr().err
+
+
+def exported(first: int = 0) -> dict[str, np.ndarray]:
+    """The state under the flat names of Gluon's export(): a kind and a running number for each layer."""
+    numbers: dict[str, int] = {}
+    stems: dict[str, str] = {}
+    named = {}
+    for parameter in SPEC.parameters():
+        layer, _, leaf = native_name(parameter, "mxnet").name.rpartition(".")
+        if layer not in stems:
+            kind = {"gamma": "batchnorm", "alpha": "prelu"}.get(leaf, "conv")
+            numbers[kind] = numbers.get(kind, first - 1) + 1
+            stems[layer] = f"{kind}{numbers[kind]}"
+        role = "aux" if leaf.startswith("running") else "arg"
+        named[f"{role}:{stems[layer]}_{leaf}"] = STATE[parameter.name]
+    return named
+
+
+@pytest.mark.parametrize("first", [0, 17])
+def test_names_of_gluon_export_are_read_by_their_numbers(tmp_path: Path, first: int) -> None:
+    write(tmp_path / "w-0000.params", dict(reversed(exported(first).items())))
+    imported = import_weights(tmp_path / "w-0000.params", preset="espnet_tiny")
+    assert checksum(imported.state) == checksum(STATE)
+    assert imported.spec.num_classes == 6
+    assert "export()" in imported.fit.label
+
+
+def test_flat_names_of_another_network_are_refused(tmp_path: Path) -> None:
+    names, arrays = list(exported()), list(exported().values())
+    other = [name.replace("batchnorm3_", "layernorm3_") for name in names]
+    scoped = [name.replace(":", ":fcn0_") for name in names]
+    for wrong in (other, scoped, names[:-1]):
+        write(tmp_path / "w.params", dict(zip(wrong, arrays)))
+        with pytest.raises(WeightsError):
+            import_weights(tmp_path / "w.params", preset="espnet_tiny")
