@@ -50,7 +50,7 @@ class Tensors(Mapping[str, np.ndarray]):
         format allows, possibly unaligned or strided; `np.array(a)` makes an ordinary copy. Do not shorten the file
         while they are in use.
     metadata: the file's own text metadata (safetensors, and `.pth` written by this package); empty elsewhere.
-    format: name of the format read ("safetensors", "pth", "pdparams" or "params").
+    format: name of the format read ("safetensors", "pth", "pdparams", "params" or "npz").
     notes: what reading did that the caller should know (widened types, parts left out), one sentence each.
     wrapping: keys under which the state dictionary was found, outermost first, e.g. ("state_dict",).
     name_table: for `.pdparams`, structured name -> parameter name, as far as the file holds it.
@@ -203,7 +203,7 @@ def shown(value: Any, most: int = 80) -> str:
 
 
 def little_endian(array: np.ndarray) -> np.ndarray:
-    """The array in little-endian byte order, which all four formats are written in."""
+    """The array in little-endian byte order, which all formats are written in."""
     return array.astype(array.dtype.newbyteorder("<"), copy=False)
 
 

@@ -81,6 +81,11 @@ def torch_zip(pickled: bytes, storages: dict[str, bytes] | None = None) -> bytes
     return archive_of({"archive/data.pkl": pickled} | {f"archive/data/{k}": v for k, v in (storages or {}).items()})
 
 
+def npz(header: bytes, data: bytes, method: int = zipfile.ZIP_STORED) -> bytes:
+    """An archive of one array whose `.npy` header and data are given."""
+    return archive_of({"a.npy": b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data}, method)
+
+
 # Pickles, which are tried bare (`.pdparams`), in a zip archive and in a legacy file (`.pth`).
 
 

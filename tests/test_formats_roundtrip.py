@@ -23,7 +23,7 @@ from core.tensors import human, widen_bfloat16
 from tests import hostile_files
 from weights_convert.formats import FORMATS, Tensors, detect, format_of, read, write
 
-EXTENSIONS = (".safetensors", ".pth", ".pdparams", ".params")
+EXTENSIONS = (".safetensors", ".pth", ".pdparams", ".params", ".npz")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -61,7 +61,7 @@ def test_round_trip_through_two_formats_is_bit_exact(tmp_path: Path, first: str,
     assert detect(tmp_path / f"c{first}") == format_of(f"x{first}").name
 
 
-@pytest.mark.parametrize("extension", [".safetensors", ".pth", ".pdparams"])
+@pytest.mark.parametrize("extension", [".safetensors", ".pth", ".pdparams", ".npz"])
 def test_scalars_and_empty_arrays_keep_their_shapes(tmp_path: Path, extension: str) -> None:
     arrays = {"scalar": np.array(3, np.int64), "empty": np.zeros((0, 4), np.float32), "none": np.zeros((2, 0))}
     write(tmp_path / f"a{extension}", arrays)
@@ -315,3 +315,50 @@ def test_sizes_for_people() -> None:
         "3.0 TB",
         "more than an exabyte",
     ]
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_numpy_archives_are_read_and_numpy_loads_what_is_written(tmp_path: Path, save: Callable[..., None]) -> None:
+    save(tmp_path / "a.npz", **state())
+    assert_same(read(tmp_path / "a.npz"), state())
+    write(tmp_path / "b.npz", state())
+    with np.load(tmp_path / "b.npz", allow_pickle=False) as archive:
+        assert archive.files == list(state())
+        for name, array in state().items():
+            np.testing.assert_array_equal(archive[name], array)
+
+
+def npy_header(code: Any, shape: Any) -> bytes:
+    return repr({"descr": code, "fortran_order": False, "shape": shape}).encode()
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (npy_header("|O", (1,)), "only numbers and booleans"),
+        (npy_header([("x", "<f4")], (4,)), "only numbers and booleans"),
+        (npy_header("<U4", (1,)), "only numbers and booleans"),
+        (npy_header("<f4", (5,)), "needs 20 bytes and has 16"),
+        (npy_header("<f4", (-4,)), "extents"),
+        (npy_header("<f4", (2**40, 2**40)), "far more|no machine"),
+        (npy_header("<f4", [4]), "not numpy's"),
+        (b"__import__('os').system('touch hostile-code-ran')", "no dictionary"),
+        (b"(" * 9000, "no dictionary"),
+        (b"{[]: 1}", "no dictionary"),
+    ],
+)
+def test_hostile_numpy_archives_are_refused(
+    tmp_path: Path, header: bytes, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.npz").write_bytes(hostile_files.npz(header, bytes(16)))
+    with pytest.raises(WeightsError, match=message):
+        read(tmp_path / "a.npz")
+    assert os.listdir(tmp_path) == ["a.npz"]
+
+
+def test_a_numpy_archive_that_unpacks_to_far_more_is_refused(tmp_path: Path) -> None:
+    raw = hostile_files.npz(npy_header("<f4", (1 << 22,)), bytes(1 << 24), zipfile.ZIP_DEFLATED)
+    (tmp_path / "a.npz").write_bytes(raw)
+    with pytest.raises(WeightsError, match="too much for a file"):
+        read(tmp_path / "a.npz")

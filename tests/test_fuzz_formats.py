@@ -51,7 +51,8 @@ def usable(extension: str, raw: bytes, limits: Limits = LIMITS) -> bool:
 def corpus() -> list[tuple[str, bytes]]:
     """One small valid file of each kind."""
     files = [
-        (extension, hostile_files.state(extension)) for extension in (".safetensors", ".pth", ".pdparams", ".params")
+        (extension, hostile_files.state(extension))
+        for extension in (".safetensors", ".pth", ".pdparams", ".params", ".npz")
     ]
     plain = hostile_files.torch_zip(hostile_files.GOOD_PICKLE, {"0": bytes(16)})
     arrays = [
@@ -223,6 +224,18 @@ HEADERS = st.dictionaries(
 )
 
 
+NPY_HEADERS = st.one_of(
+    st.builds(
+        lambda code, order, shape: repr({"descr": code, "fortran_order": order, "shape": shape}),
+        st.sampled_from(["<f4", ">f8", "|b1", "|O", "<U4", "V8", [("a", "<f4")], "", 3, None, "f4,f4", "<M8[s]"]),
+        st.sampled_from([True, False, 0, "no", None]),
+        st.one_of(st.lists(NUMBERS, max_size=4).map(tuple), NUMBERS),
+    ),
+    st.text(alphabet="{}[]()'\":,-1j\\ \n\0äx", max_size=60),
+    st.sampled_from(["(" * 5000, "-" * 9000, "{[]: 1}", "[" * 90 + "]" * 90, "9" * 9000, "'\\d'"]),
+)
+
+
 @st.composite
 def mxnet_lists(draw: st.DrawFn) -> bytes:
     """Lists whose fields are each right or wrong."""
@@ -245,13 +258,17 @@ def check_header(header: dict[str, object]) -> None:
     usable(".safetensors", hostile_files.safetensors(json.dumps(header).encode(), bytes(64)))
 
 
+def check_npy(header: str) -> None:
+    usable(".npz", hostile_files.npz(header.encode("utf-8", "surrogatepass"), bytes(64)))
+
+
 def check_mutated(case: tuple[str, bytes]) -> None:
     usable(*case)
     usable(*case, limits=UNCHECKED)
 
 
 def check_noise(raw: bytes) -> None:
-    for extension in (".safetensors", ".pth", ".pdparams", ".params"):
+    for extension in (".safetensors", ".pth", ".pdparams", ".params", ".npz"):
         usable(extension, raw)
     usable(".pdparams", b"\x80\x04" + raw)
     usable(".pth", b"PK\x03\x04" + raw)
@@ -266,6 +283,7 @@ TARGETS |= {
     "pickles": (check_pickle, PICKLED),
     "safetensors headers": (check_header, HEADERS),
     "mxnet lists": (lambda raw: usable(".params", raw) and None, mxnet_lists()),
+    "npy headers": (check_npy, NPY_HEADERS),
     "noise": (check_noise, st.binary(max_size=200)),
 }
 

@@ -1,4 +1,4 @@
-"""Reading and writing weight files with numpy alone: `.safetensors`, `.pth`/`.pt`, `.pdparams`, `.params`.
+"""Reading and writing weight files with numpy alone: `.safetensors`, `.pth`/`.pt`, `.pdparams`, `.params`, `.npz`.
 
     tensors = read("model.pth")                    # a mapping: name -> numpy array
     write("model.safetensors", tensors, {"arch": "…"})
@@ -21,7 +21,7 @@ from core import safetensors
 from core.errors import WeightsError
 from core.files import atomic_output, map_file
 from core.tensors import Limits, Tensors, check_finite
-from weights_convert.formats import mxnet_params, pdparams, torch_legacy, torch_zip
+from weights_convert.formats import mxnet_params, npz, pdparams, torch_legacy, torch_zip
 
 __all__ = ["FORMATS", "Format", "Limits", "Tensors", "check_finite", "detect", "format_of", "read", "write"]
 
@@ -97,6 +97,16 @@ _ALL = (
         False,
         mxnet_params.read,
         mxnet_params.write,
+    ),
+    Format(
+        "npz",
+        (".npz",),
+        "an archive of numpy arrays",
+        "numpy.load",
+        tuple(npz.WRITABLE),
+        False,
+        npz.read,
+        npz.write,
     ),
 )
 FORMATS: dict[str, Format] = {extension: format_ for format_ in _ALL for extension in format_.extensions}
@@ -188,6 +198,8 @@ def format_of(path: str | os.PathLike[str]) -> Format:
 def _recognise(data: memoryview) -> Format | None:
     """The format the first bytes belong to."""
     head = bytes(data[:16])
+    if npz.holds_arrays(data):
+        return _BY_NAME["npz"]
     if head.startswith(b"PK\x03\x04") or head[2:14] == torch_legacy.MAGIC_BYTES:
         return _BY_NAME["pth"]
     if head[:1] == b"\x80" and len(head) > 2 and 2 <= head[1] <= 5:
