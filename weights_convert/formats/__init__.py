@@ -21,7 +21,7 @@ from core import safetensors
 from core.errors import WeightsError
 from core.files import atomic_output, map_file
 from core.tensors import Limits, Tensors, check_finite
-from weights_convert.formats import mxnet_params, npz, pdparams, torch_legacy, torch_zip
+from weights_convert.formats import mxnet_params, npz, pdparams, sharded, torch_legacy, torch_zip
 
 __all__ = ["FORMATS", "Format", "Limits", "Tensors", "check_finite", "detect", "format_of", "read", "write"]
 
@@ -117,7 +117,7 @@ def read(path: str | os.PathLike[str], *, limits: Limits | None = None, ema: boo
     """Read a weight file of any of the formats, recognised by its content.
 
     Args:
-        path: the file.
+        path: the file; of weights in several files the index (`….index.json`).
         limits: what the file may claim; the defaults suit untrusted files.
         ema: take the moving average of the weights, which some training scripts keep beside them.
 
@@ -125,6 +125,8 @@ def read(path: str | os.PathLike[str], *, limits: Limits | None = None, ema: boo
         WeightsError: if the file is missing, of no known format, cut, damaged, hostile, or named like another format.
     """
     path, limits = Path(path), limits or Limits()
+    if sharded.is_index(path):
+        return sharded.read(path, limits, lambda shard: read(shard, limits=limits, ema=ema))
     data = map_file(path)
     content, named = _recognise(data), FORMATS.get(path.suffix.lower())
     format_ = _agreed(path, data, content, named)
