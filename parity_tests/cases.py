@@ -202,11 +202,11 @@ def label_maps(batch: int, size: Size, seed: int = 0, classes: int = CLASSES) ->
 
 
 def one_ulp(state: Mapping[str, np.ndarray], seed: int) -> Arrays:
-    """Every value moved to one of its float32 neighbours, up or down at random; zeros and running statistics stay."""
+    """Every value moved to one of its neighbours of its own type, up or down at random; zeros and statistics stay."""
     rng = np.random.default_rng([seed, 3])
     moved = {}
     for name, array in state.items():
-        up = np.where(rng.random(array.shape) < 0.5, np.float32(np.inf), np.float32(-np.inf))
+        up = np.where(rng.random(array.shape) < 0.5, np.inf, -np.inf).astype(array.dtype)
         still = (array == 0) | name.endswith(("running_mean", "running_var"))
-        moved[name] = np.where(still, array, np.nextafter(array, up, dtype=np.float32)).astype(np.float32)
+        moved[name] = np.where(still, array, np.nextafter(array, up))
     return moved

@@ -107,7 +107,7 @@ class Rung:
                 double = {key: array.astype(np.float64) for key, array in found[exact].items()}
                 single = {key: array.astype(np.float64) for key, array in found[quantity].items()}
                 own.append(worst(compare(double, single, floor=self._floor(quantity))).relative)
-        return measured_tolerance(tolerance, own)
+        return measured_tolerance(tolerance, own, kinks=quantity.startswith("gradients"))
 
     def _floor(self, quantity: str) -> float:
         return self.gradient_floor if quantity.startswith("gradients") else 0.0
