@@ -48,11 +48,12 @@ class AlignedXception(Backbone):
     def __init__(self, spec: AlignedXceptionSpec) -> None:
         super().__init__(spec)
         norm, (first, second) = spec.norm, spec.stem_widths
-        self.stem, self.entry, self.middle, self.tail = (nn.HybridSequential() for _ in range(4))
+        self.stem, self.entry, self.middle = (nn.HybridSequential() for _ in range(3))
         self.stem.add(ConvNormAct(spec.in_channels, first, 3, norm, stride=2), ConvNormAct(first, second, 3, norm))
         self.entry.add(*[Block(block, norm) for block in spec.entry()])
         self.middle.add(*[Block(block, norm) for block in spec.middle()])
         self.exit = Block(spec.exit(), norm)
+        self.tail = nn.HybridSequential()
         self.tail.add(
             *[
                 SeparableConv(channels, width, 3, norm, separation="norm", dilation=spec.tail_dilation)
