@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from core.data import Dataset, Sample
+from core.data import Dataset, LabelSpace, Sample
 from core.data.datasets.roadscape import Roadscape
 from core.data.normalization import Normalize
 from core.data.pipeline import EvaluationSamples, TrainingSamples, collate
@@ -25,7 +25,7 @@ class Numbered(Dataset):
 
     name = "numbered"
     classes = ("a", "b")
-    palette = np.zeros((2, 3), np.uint8)
+    space = LabelSpace(("a", "b"), np.zeros((2, 3), np.uint8))
     splits = ("train", "bad")
 
     def __len__(self):

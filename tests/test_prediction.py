@@ -69,7 +69,7 @@ def test_results_are_never_inputs_and_an_input_is_taken_once(tmp_path: Path) -> 
 
 
 def test_outputs_hold_classes_palette_and_overlay(tmp_path: Path) -> None:
-    palette = DATASETS["camvid"].palette
+    palette = DATASETS["camvid"].space.palette
     picture = np.full((4, 6, 3), 100, np.uint8)
     labels = np.tile(np.array([0, 1, 2, 3, 4, 255], np.uint8), (4, 1))
     Results(tmp_path, lambda _: labels, palette, 0.5).picture("p", picture)
@@ -82,7 +82,7 @@ def test_outputs_hold_classes_palette_and_overlay(tmp_path: Path) -> None:
 
 
 def test_outputs_beyond_the_classes_are_black() -> None:
-    palette = extended(DATASETS["camvid"].palette, 12)
+    palette = extended(DATASETS["camvid"].space.palette, 12)
     assert palette.shape == (12, 3)
     assert not palette[11].any()
 

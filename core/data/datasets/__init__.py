@@ -1,22 +1,39 @@
-"""The registry of data sets. A new one: a file in this folder, a `Dataset` subclass, and one line in `DATASETS`."""
+"""The data sets: a file in this folder with a `Dataset` subclass that has a `name` is one, found by being there."""
 
 import difflib
+import importlib
 import inspect
+import pkgutil
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.data.datasets.base import IGNORE, Dataset, LabelSpace, Sample
-from core.data.datasets.camvid import CamVid
-from core.data.datasets.cityscapes import Cityscapes
-from core.data.datasets.roadscape import Roadscape
+from core.data.datasets.base import Dataset, Sample
+from core.data.labels import IGNORE, LabelSpace
 from core.errors import ConfigError, DataError
 from core.schema import convert
 
-DATASETS: dict[str, type[Dataset]] = {dataset.name: dataset for dataset in (Roadscape, CamVid, Cityscapes)}
-
 __all__ = ["DATASETS", "IGNORE", "Dataset", "LabelSpace", "Sample", "label_space", "open_dataset"]
+
+
+def _found() -> dict[str, type[Dataset]]:
+    """The named `Dataset` subclasses of this folder's modules, by name."""
+    found: dict[str, type[Dataset]] = {}
+    for info in pkgutil.iter_modules(__path__):
+        path = f"{__name__}.{info.name}"
+        if info.name.startswith("_"):
+            continue  # __main__ runs when it is imported
+        for member in vars(importlib.import_module(path)).values():
+            if not (isinstance(member, type) and issubclass(member, Dataset) and "name" in vars(member)):
+                continue
+            of_module = member.__module__ == path or member.__module__.startswith(f"{path}.")
+            if of_module and found.setdefault(member.name, member) is not member:
+                raise TypeError(f"{path}: there are two data sets {member.name!r}")
+    return found
+
+
+DATASETS: dict[str, type[Dataset]] = _found()
 
 
 def find_dataset(name: str) -> type[Dataset]:

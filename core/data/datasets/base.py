@@ -7,13 +7,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from core.data.datasets.facts import Facts
 from core.data.datasets.images import read_image, read_label, values_present
+from core.data.labels import IGNORE, OUT_OF_RANGE, LabelSpace, Numbering
 from core.errors import DataError
 
-IGNORE = 255
-"""The label of pixels that count neither in the loss nor in the metrics, in every data set and everywhere."""
-
-_OUT_OF_RANGE = -1
+__all__ = [
+    "IGNORE",
+    "Dataset",
+    "FileDataset",
+    "LabelSpace",
+    "Pair",
+    "Sample",
+    "check_same_size",
+    "few_classes",
+    "map_label",
+]
 
 
 @dataclass(frozen=True)
@@ -25,29 +34,18 @@ class Sample:
     name: str  # unique within the split, fit for a file name
 
 
-@dataclass(frozen=True)
-class LabelSpace:
-    """The classes that labels and predictions count, and their colours."""
-
-    classes: tuple[str, ...]
-    palette: np.ndarray  # uint8 [C, 3], RGB
-
-    @property
-    def num_classes(self) -> int:
-        return len(self.classes)
-
-
 class Dataset(ABC):
     """A sequence of `Sample`s. Subclasses set the class attributes; instances are cheap to pickle.
 
-    `reads_root`: whether `data.root` means anything to it.
+    `space`: what the labels mean; of an instance, with its options. `reads_root`: whether `data.root` means anything
+    to it. `facts`: what the table of data sets says of it; None keeps it out of there.
     """
 
     name: ClassVar[str]
-    classes: tuple[str, ...]
-    palette: np.ndarray  # uint8 [C, 3], RGB
-    reads_root: ClassVar[bool] = False
+    space: LabelSpace
     splits: ClassVar[tuple[str, ...]]
+    reads_root: ClassVar[bool] = False
+    facts: ClassVar[Facts | None] = None
     ignore_index: ClassVar[int] = IGNORE
 
     def __init__(self, split: str, root: str | Path | None = None) -> None:
@@ -57,15 +55,24 @@ class Dataset(ABC):
 
     @classmethod
     def label_space(cls, **options: Any) -> LabelSpace:
-        """Classes and colours with these options of the constructor: what can be known without the files.
+        """What the labels mean with these options of the constructor: what can be known without the files.
 
         A subclass whose options change its classes overrides this.
         """
-        return LabelSpace(cls.classes, cls.palette)
+        return cls.space
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.space.classes
+
+    @property
+    def palette(self) -> np.ndarray:
+        """uint8 [C, 3], RGB."""
+        return self.space.palette
 
     @property
     def num_classes(self) -> int:
-        return len(self.classes)
+        return self.space.num_classes
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -100,7 +107,7 @@ class Pair:
 
 
 class FileDataset(Dataset):
-    """A data set of files: a picture and a label map each. A subclass lists the pairs.
+    """A data set of files: a picture and a label map each. A subclass lists the pairs, and may say how labels are read.
 
     Args:
         split: one of `splits`.
@@ -131,12 +138,17 @@ class FileDataset(Dataset):
     def list_pairs(self) -> list[Pair]:
         """The split's files in their official order. A picture without a label file has `label=None`."""
 
+    def decode(self, path: Path) -> np.ndarray:
+        """uint8 or uint16 [H, W]: a label file's numbers as they are stored; see core.data.decoding for other kinds."""
+        return read_label(path)
+
+    def numbering(self, path: Path) -> Numbering:
+        """How a label file numbers the classes; the space's usual numbering unless the file's name says otherwise."""
+        return self.space.numbering()
+
     def label_table(self, path: Path) -> np.ndarray:
-        """int16 [256]: the class of every stored value, 255 for ignored ones, -1 for values that must not occur."""
-        table = np.full(256, _OUT_OF_RANGE, np.int16)
-        table[: self.num_classes] = np.arange(self.num_classes)
-        table[IGNORE] = IGNORE
-        return table
+        """int16: the class of every stored value, 255 for ignored ones, -1 for values that must not occur."""
+        return self.numbering(path).table
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -153,7 +165,7 @@ class FileDataset(Dataset):
 
     def label_of(self, index: int) -> np.ndarray | None:
         path = self.pairs[index].label
-        return None if path is None else map_label(read_label(path), self.label_table(path), path)
+        return None if path is None else map_label(self.decode(path), self.label_table(path), path)
 
     def name_of(self, index: int) -> str:
         return self.pairs[index].name
@@ -176,17 +188,20 @@ def map_label(label: np.ndarray, table: np.ndarray, path: str | Path) -> np.ndar
     """Replace stored values by class numbers.
 
     Args:
-        label: uint8 [H, W] as stored.
-        table: int16 [256] as `FileDataset.label_table` gives.
+        label: uint8 or uint16 [H, W] as stored.
+        table: int16, as `Numbering.table` gives.
         path: the file, for the error.
+
+    Returns:
+        uint8 [H, W].
 
     Raises:
         DataError: values occur that the table does not know.
     """
-    wrong = [int(value) for value in values_present(label) if table[value] == _OUT_OF_RANGE]
+    wrong = [int(value) for value in values_present(label) if value >= len(table) or table[value] == OUT_OF_RANGE]
     if wrong:
         shown = ", ".join(str(value) for value in wrong[:10]) + (", …" if len(wrong) > 10 else "")
-        allowed = _ranges(np.flatnonzero(table != _OUT_OF_RANGE).tolist())
+        allowed = _ranges(np.flatnonzero(table != OUT_OF_RANGE).tolist())
         raise DataError(f"{path}: label values out of range: {shown}; allowed are {allowed}")
     return table.astype(np.uint8)[label]
 

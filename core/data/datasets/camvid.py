@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from core.data.datasets.base import IGNORE, FileDataset, LabelSpace, Pair
+from core.data.datasets.base import FileDataset, Pair
 from core.data.datasets.listing import IMAGE_EXTENSIONS, choose, columns, pictures_by_stem, read_lines
+from core.data.labels import IGNORE, LabelSpace, plain
 from core.errors import DataError
 
 CLASSES: tuple[str, ...] = (
@@ -32,6 +33,9 @@ PALETTE = np.array(
 
 _VOID = 11
 
+SPACE = LabelSpace(CLASSES, PALETTE, {"segnet": plain(11, (_VOID, IGNORE))}, void=("Void",))
+WITH_VOID = LabelSpace((*CLASSES, "Void"), np.concatenate([PALETTE, np.zeros((1, 3), np.uint8)]))
+
 
 class CamVid(FileDataset):
     """CamVid with 11 classes; the stored value 11 (void) becomes 255. `trainval` is `train` followed by `val`.
@@ -42,33 +46,22 @@ class CamVid(FileDataset):
     """
 
     name = "camvid"
-    classes = CLASSES
-    palette = PALETTE
+    space = SPACE
     splits = ("train", "val", "trainval", "test")
 
     def __init__(
         self, split: str, root: str | Path | None = None, *, require_labels: bool = True, void_class: bool = False
     ) -> None:
-        self.void_class = void_class
-        space = self.label_space(void_class=void_class)
-        self.classes, self.palette = space.classes, space.palette
+        self.space = self.label_space(void_class=void_class)
         super().__init__(split, root, require_labels=require_labels)
 
     @classmethod
     def label_space(cls, *, void_class: bool = False, **options: Any) -> LabelSpace:
-        if not void_class:
-            return LabelSpace(CLASSES, PALETTE)
-        return LabelSpace((*CLASSES, "Void"), np.concatenate([PALETTE, np.zeros((1, 3), np.uint8)]))
+        return WITH_VOID if void_class else SPACE
 
     def list_pairs(self) -> list[Pair]:
         parts = ("train", "val") if self.split == "trainval" else (self.split,)
         return [pair for part in parts for pair in self._list_part(part)]
-
-    def label_table(self, path: Path) -> np.ndarray:
-        table = super().label_table(path)
-        if not self.void_class:
-            table[_VOID] = IGNORE
-        return table
 
     def _list_part(self, part: str) -> list[Pair]:
         images, labels = (_by_stem(self.root / folder) for folder in (part, f"{part}annot"))

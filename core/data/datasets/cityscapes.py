@@ -7,35 +7,49 @@ https://github.com/mcordts/cityscapesScripts (cityscapesscripts/helpers/labels.p
 
 from pathlib import Path
 
-import numpy as np
-
-from core.data.datasets.base import IGNORE, FileDataset, Pair
+from core.data.datasets.base import FileDataset, Pair
 from core.data.datasets.listing import choose, pictures_by_stem
+from core.data.labels import IGNORE, LabelSpace, Numbering, palette_of, plain, read_rows
 from core.errors import DataError
 
-# (label id, class, colour in RGB); the position in this list is the train id.
-_TRAIN_IDS = (
-    (7, "road", (128, 64, 128)),
-    (8, "sidewalk", (244, 35, 232)),
-    (11, "building", (70, 70, 70)),
-    (12, "wall", (102, 102, 156)),
-    (13, "fence", (190, 153, 153)),
-    (17, "pole", (153, 153, 153)),
-    (19, "traffic light", (250, 170, 30)),
-    (20, "traffic sign", (220, 220, 0)),
-    (21, "vegetation", (107, 142, 35)),
-    (22, "terrain", (152, 251, 152)),
-    (23, "sky", (70, 130, 180)),
-    (24, "person", (220, 20, 60)),
-    (25, "rider", (255, 0, 0)),
-    (26, "car", (0, 0, 142)),
-    (27, "truck", (0, 0, 70)),
-    (28, "bus", (0, 60, 100)),
-    (31, "train", (0, 80, 100)),
-    (32, "motorcycle", (0, 0, 230)),
-    (33, "bicycle", (119, 11, 32)),
+_ROWS = read_rows("""
+    7 804080 road
+    8 f423e8 sidewalk
+    11 464646 building
+    12 66669c wall
+    13 be9999 fence
+    17 999999 pole
+    19 faaa1e traffic light
+    20 dcdc00 traffic sign
+    21 6b8e23 vegetation
+    22 98fb98 terrain
+    23 4682b4 sky
+    24 dc143c person
+    25 ff0000 rider
+    26 00008e car
+    27 000046 truck
+    28 003c64 bus
+    31 005064 train
+    32 0000e6 motorcycle
+    33 770b20 bicycle
+""")
+VOID = (
+    "unlabeled", "ego vehicle", "rectification border", "out of roi", "static", "dynamic", "ground", "parking",
+    "rail track", "guard rail", "bridge", "tunnel", "polegroup", "caravan", "trailer", "license plate",
+)  # fmt: skip
+_USED = {row.stored[0] for row in _ROWS}
+_IDS = Numbering(
+    tuple(row.stored for row in _ROWS),
+    frozenset({*range(34), IGNORE} - _USED),  # 255 is the licence plate's -1 as an unsigned byte
 )
-_LARGEST_LABEL_ID = 33
+
+SPACE = LabelSpace(
+    tuple(row.name for row in _ROWS),
+    palette_of(_ROWS),
+    {"labelIds": _IDS, "labelTrainIds": plain(len(_ROWS))},
+    VOID,
+)
+"""The 19 evaluated classes, by train id."""
 
 _IMAGE_SUFFIX = "_leftImg8bit"
 
@@ -53,8 +67,7 @@ class Cityscapes(FileDataset):
     """
 
     name = "cityscapes"
-    classes = tuple(name for _, name, _ in _TRAIN_IDS)
-    palette = np.array([color for _, _, color in _TRAIN_IDS], np.uint8)
+    space = SPACE
     splits = ("train", "val", "test")
 
     def __init__(
@@ -84,15 +97,8 @@ class Cityscapes(FileDataset):
                     pairs.append(Pair(name, image, label))
         return pairs
 
-    def label_table(self, path: Path) -> np.ndarray:
-        if path.stem.endswith("_labelTrainIds"):
-            return super().label_table(path)
-        table = np.full(256, -1, np.int16)
-        table[: _LARGEST_LABEL_ID + 1] = IGNORE  # the classes that are annotated but not evaluated
-        for train_id, (label_id, _, _) in enumerate(_TRAIN_IDS):
-            table[label_id] = train_id
-        table[255] = IGNORE  # the licence plate's -1, as an unsigned byte
-        return table
+    def numbering(self, path: Path) -> Numbering:
+        return self.space.numbering("labelTrainIds" if path.stem.endswith("_labelTrainIds") else "labelIds")
 
     def _label_file(self, city: str, name: str) -> Path | None:
         if self.split == "test":  # the published files are place-holders without content

@@ -53,8 +53,10 @@ def _picture(data: bytes, path: str | Path, flags: int) -> np.ndarray:
     return _decode(data, flags, path)
 
 
-def read_label(path: str | Path) -> np.ndarray:
+def read_label(path: str | Path, *, deep: bool = False) -> np.ndarray:
     """Read a label map as uint8 [H, W], exactly as stored, whatever the container and the depth.
+
+    With `deep`, numbers up to 65535 are read, as uint16 [H, W] where the file has more than 8 bits.
 
     Palette files give their indices, not their colours; a bilevel file gives 0 and 1; more than 8 bits are read where
     the values fit into 0..255.
@@ -76,10 +78,12 @@ def read_label(path: str | Path) -> np.ndarray:
     if label.ndim != 2:
         raise DataError(f"{_not_one_channel(path, label)}. Is it a picture or a coloured label?")
     if label.dtype != np.uint8:
-        wrong = label[~np.isin(label, np.arange(256))]
+        kind = np.uint16 if deep else np.uint8
+        with np.errstate(invalid="ignore"):
+            wrong = label[(label < 0) | (label > np.iinfo(kind).max) | (label != label.astype(np.int64))]
         if wrong.size:
             raise DataError(f"{_not_one_channel(path, label)}, with values such as {wrong[0]}")
-        return label.astype(np.uint8)
+        return label.astype(kind)
     return label if stored.table is None else stored.table[label]
 
 
@@ -102,8 +106,9 @@ def colorize(label: np.ndarray, palette: np.ndarray) -> np.ndarray:
 
 
 def values_present(label: np.ndarray) -> np.ndarray:
-    """The values that occur in a uint8 label map, in ascending order (much faster than `np.unique`)."""
-    return np.flatnonzero(cv2.calcHist([np.ascontiguousarray(label)], [0], None, [256], [0, 256]))
+    """The values that occur in a uint8 or uint16 label map, in ascending order (much faster than `np.unique`)."""
+    size = 1 << 8 * label.dtype.itemsize
+    return np.flatnonzero(cv2.calcHist([np.ascontiguousarray(label)], [0], None, [size], [0, size]))
 
 
 def _read_whole(path: str | Path) -> bytes:

@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 
 from core.data.datasets.base import Dataset, Sample
-from core.data.datasets.camvid import CLASSES, PALETTE
+from core.data.datasets.camvid import SPACE
 from core.data.datasets.roadscape.drawing.compose import compose
 from core.ranges import Range
 
@@ -35,8 +35,7 @@ class Roadscape(Dataset):
     """
 
     name = "roadscape"
-    classes = CLASSES
-    palette = PALETTE
+    space = SPACE
     splits = ("train", "val", "test")
 
     def __init__(
