@@ -127,6 +127,16 @@ class Config(Checked):
         """The network's spec for a data set of `num_classes`."""
         return build(self.model.preset, self.model.num_classes or num_classes, self.model.overrides)
 
+    def segmenter(self, num_classes: int) -> Spec:
+        """The same for a network that labels pixels. Raises ConfigError for one that labels pictures."""
+        spec = self.spec(num_classes)
+        if not spec.segments:
+            raise ConfigError(
+                f"model.preset: {self.model.preset} labels pictures, not their pixels: its weights convert, and their "
+                "backbone starts a segmentation network (--weights)"
+            )
+        return spec
+
     def learning_rate(self) -> Schedule:
         return Schedule(self.schedule, self.optimizer.lr, self.train.iterations)
 

@@ -24,8 +24,8 @@ Row = tuple[str, ...]
 
 
 def in_table(name: str) -> bool:
-    """Whether the preset stands for a published network."""
-    return not name.endswith("_tiny")
+    """Whether the preset stands for a segmentation network that is no test's."""
+    return PRESETS[name].spec.segments and not name.endswith("_tiny")
 
 
 def short_table(measured: Measurements) -> str:

@@ -25,6 +25,12 @@ def test_shipped_file_loads_and_says_how_to_run_it(path: Path) -> None:
     assert path.parent.name in (config.data.dataset, "_base")
 
 
+def test_a_classifier_segments_nothing() -> None:
+    config = load_config(overrides=["model.preset=classifier_tiny"])
+    with pytest.raises(ConfigError, match="model.preset: classifier_tiny labels pictures"):
+        config.segmenter(11)
+
+
 def test_there_are_shipped_files() -> None:
     assert len(SHIPPED) >= 3
 

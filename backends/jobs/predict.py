@@ -60,7 +60,7 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     pictures, videos = find_inputs(arguments.inputs, arguments.out)
     names = output_names(pictures, videos)
     space = config.label_space()
-    spec = config.spec(space.num_classes).for_inference()
+    spec = config.segmenter(space.num_classes).for_inference()
     config, state = load_for(config, spec, weights, arguments.origin)
     segment = _segmenter(config, spec, backend.predictor(spec, state, arguments.device))
     results = Results(arguments.out, segment, extended(space.palette, spec.num_classes), arguments.alpha)

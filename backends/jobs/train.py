@@ -93,7 +93,7 @@ def _resume(arguments: argparse.Namespace, backend: Backend, directory: RunDirec
 def _build(config: Config, device: str, backend: Backend, directory: RunDirectory) -> Run:
     """The run of `config`, checked, its network not yet filled."""
     train_set, val_set = config.open_dataset(config.data.train), config.open_dataset(config.data.val)
-    spec = config.spec(train_set.num_classes)
+    spec = config.segmenter(train_set.num_classes)
     check_run(config, spec, train_set, val_set)
     return Run(config, spec, backend.learner(spec, config, device), directory, train_set, val_set)
 

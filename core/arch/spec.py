@@ -44,6 +44,7 @@ class Spec:
     """
 
     arch: ClassVar[str]
+    segments: ClassVar[bool] = True  # False: it labels pictures, not their pixels
     classifiers: ClassVar[tuple[str, ...]] = ("head.classifier.weight",)
 
     num_classes: int = 19

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from core.arch.backbones.base import BackboneSpec
+from core.arch.backbones.efficientnet import efficientnet_lite0
 from core.arch.backbones.resnet import ResNetSpec, resnet_7x7, resnet_tiny
 from core.arch.golden import golden_files
 from core.arch.inventory import Inventory
@@ -101,6 +102,19 @@ def _smp() -> SemanticFPNSpec:
     )
 
 
+def _lite0() -> SemanticFPNSpec:
+    """Light enough to be trained on a processor: the published backbone, and narrow levels."""
+    return SemanticFPNSpec(
+        align_corners=False,
+        backbone=efficientnet_lite0(),
+        neck="smoothed",
+        width=96,
+        level_width=64,
+        any_size=True,
+        dropout=DropoutSpec(p=0.1, unit="channel"),
+    )
+
+
 PRESETS = [
     Preset(
         "semantic_fpn_resnet18_mxnetseg",
@@ -124,6 +138,12 @@ PRESETS = [
         PAPER,
         "segmentation_models.pytorch 0.6, FPN('resnet50')",
         golden=golden_files("smp/fpn_resnet50"),
+    ),
+    Preset(
+        "semantic_fpn_efficientnet_lite0",
+        _lite0(),
+        PAPER,
+        "none: the paper's decoder, narrow, on EfficientNet-Lite0; trained in configs/camvid",
     ),
     Preset(
         "semantic_fpn_tiny",

@@ -48,4 +48,11 @@ BISENET_X = RuleLayout(
     leaves=MXNET_LEAVES,
 )
 
-LAYOUTS = (BISENET_R, BISENET_X)
+XCEPTION39 = RuleLayout(
+    name="Xception-39 on ImageNet",
+    presets=("xception39_classifier",),
+    rules=(*_XCEPTION39, module(r"conv1\.(?P<part>conv|bn)", "backbone.stem.{part}"), module("fc", "head.classifier")),
+    leaves=MXNET_LEAVES,
+)
+
+LAYOUTS = (BISENET_R, BISENET_X, XCEPTION39)

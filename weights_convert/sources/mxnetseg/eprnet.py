@@ -1,4 +1,4 @@
-"""EPRNet, whole and light."""
+"""EPRNet, whole and light, and its classifier on ImageNet."""
 
 from __future__ import annotations
 
@@ -35,4 +35,11 @@ EPRNET = RuleLayout(
     leaves=MXNET_LEAVES,
 )
 
-LAYOUTS = (EPRNET,)
+CLASSIFIER = RuleLayout(
+    name="EPRNet on ImageNet",
+    presets=("eprnet_classifier", "eprnet_light_classifier"),
+    rules=(*ENCODER, module("linear", "head.classifier")),
+    leaves=MXNET_LEAVES,
+)
+
+LAYOUTS = (EPRNET, CLASSIFIER)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from weights_convert.sources.rules import COUNTER, Drop, Rule, RuleLayout, module
 
 _FIRST = r"features\.1\.conv\."
@@ -38,4 +40,16 @@ NESTED = RuleLayout(
     backbones=("mobilenet_v2",),
 )
 
-LAYOUTS = (FLAT, NESTED)
+def _whole(layout: RuleLayout) -> RuleLayout:
+    """The same with its classifier, as a network of its own."""
+    return replace(
+        layout,
+        name=f"{layout.name}, with its classifier",
+        presets=("mobilenet_v2_classifier",),
+        rules=(*layout.rules, module(r"classifier(\.1)?", "head.classifier")),
+        dropped=(COUNTER,),
+        backbones=(),
+    )
+
+
+LAYOUTS = (FLAT, NESTED, _whole(FLAT), _whole(NESTED))

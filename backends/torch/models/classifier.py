@@ -1,0 +1,34 @@
+"""Image classification on a backbone; numbers in core/arch/families/classifier.py."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from backends.torch.encoder_decoder import EncoderDecoder
+from backends.torch.layers import dropout, global_pool
+from core.arch.families.classifier import ClassifierSpec
+
+
+class Head(nn.Module):
+    """Global mean - dropout - fully connected layer."""
+
+    def __init__(self, channels: int, spec: ClassifierSpec) -> None:
+        super().__init__()
+        self.dropout = dropout(spec.dropout)
+        self.classifier = nn.Linear(channels, spec.num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.dropout(global_pool(x)).flatten(1)  # [N, C]
+        return self.classifier(x)[:, :, None, None]
+
+
+class Classifier(EncoderDecoder):
+    """[N, 3, H, W] -> logits of the whole picture [N, K, 1, 1]."""
+
+    def __init__(self, spec: ClassifierSpec) -> None:
+        super().__init__(spec)
+        self.deepest = spec.backbone.deepest
+        self.head = Head(spec.backbone.channels(self.deepest), spec)
+
+    def decode(self, features: dict[str, Tensor]) -> Tensor:
+        return self.head(features[self.deepest])
