@@ -27,7 +27,7 @@ def test_shipped_file_loads_and_says_how_to_run_it(path: Path) -> None:
 
 def test_a_classifier_segments_nothing() -> None:
     config = load_config(overrides=["model.preset=classifier_tiny"])
-    with pytest.raises(ConfigError, match="model.preset: classifier_tiny labels pictures"):
+    with pytest.raises(ConfigError, match=r"model\.preset: classifier_tiny labels pictures"):
         config.segmenter(11)
 
 

@@ -40,6 +40,7 @@ NESTED = RuleLayout(
     backbones=("mobilenet_v2",),
 )
 
+
 def _whole(layout: RuleLayout) -> RuleLayout:
     """The same with its classifier, as a network of its own."""
     return replace(
