@@ -31,11 +31,14 @@ $(stamp): pyproject.toml constraints.txt $(constraints)
 demo: setup
 	$(bin)/python -m parity_tests.demo --backends "$(BACKENDS)"
 
+# One test file at a time in each of as many processes as there are processors, four at most.
+parallel := -n logical --maxprocesses 4 --dist loadfile
+
 test: setup
-	$(bin)/python -m pytest
+	$(bin)/python -m pytest $(parallel)
 
 test-slow: setup
-	$(bin)/python -m pytest -m slow
+	$(bin)/python -m pytest $(parallel) -m slow
 
 lint: setup
 	$(bin)/ruff check .

@@ -12,7 +12,7 @@ from core.description import backend_names
 from core.process import BackendMissing
 from parity_tests.ladder import REFERENCE, Fleet, Ladder
 
-_skipped: Counter[str] = Counter()
+NOT_SHOWN = "parity not shown: "
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +37,14 @@ def require(fleet: Fleet, *names: str) -> None:
         except BackendMissing as error:
             if os.environ.get("CI"):
                 pytest.fail(f"{error} (CI is set: every backend must be there)")
-            _skipped[str(error).splitlines()[-1]] += 1
-            pytest.skip(str(error))
+            pytest.skip(NOT_SHOWN + str(error))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for reason, count in _skipped.items():
+    skipped: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+        if NOT_SHOWN in reason:
+            skipped[reason.splitlines()[-1].rpartition(NOT_SHOWN)[2]] += 1
+    for reason, count in skipped.items():
         terminalreporter.write_line(f"PARITY NOT SHOWN: {count} comparisons skipped: {reason}", yellow=True, bold=True)

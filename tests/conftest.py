@@ -33,3 +33,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no shared data at {SHARED} (set SEGPARITY_SHARED)")
     return SHARED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests recorded as their `summary`: the outcome of the pytests that they started."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, value in report.user_properties:
+                if name == "summary":
+                    terminalreporter.write_line(str(value))

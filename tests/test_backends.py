@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,7 +34,9 @@ def results() -> Iterator[dict[str, Future[subprocess.CompletedProcess[str]]]]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backend(
-    backend: str, results: dict[str, Future[subprocess.CompletedProcess[str]]], request: pytest.FixtureRequest
+    backend: str,
+    results: dict[str, Future[subprocess.CompletedProcess[str]]],
+    record_property: Callable[[str, object], None],
 ) -> None:
     if backend not in results:
         message = f"{backend} is not installed: its tests did not run (make setup BACKENDS={backend})"
@@ -43,8 +45,7 @@ def test_backend(
         pytest.skip(message)
     result = results[backend].result()
     lines = result.stdout.strip().splitlines()
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print(f"\n{backend}: {lines[-1] if lines else 'no output'}")
+    record_property("summary", f"{backend}: {lines[-1] if lines else 'no output'}")  # tests/conftest.py shows it
     if result.returncode < 0:
         where = lines[-1] if lines else "no test yet"
         pytest.fail(f"{backend} {describe_end(result.returncode)}; it was at: {where}\n{result.stderr[-4000:]}")
