@@ -39,7 +39,7 @@ class ClassifierSpec(EncoderDecoderSpec):
         out.linear("head.classifier", self.backbone.channels(self.backbone.deepest), self.num_classes)
 
     def narrow(self) -> ClassifierSpec:
-        return dataclasses.replace(self, num_classes=10, backbone=self.backbone.narrow())
+        return dataclasses.replace(self, backbone=self.backbone.narrow())
 
 
 def _classifier(backbone: BackboneSpec, dropout: float = 0.0) -> ClassifierSpec:
