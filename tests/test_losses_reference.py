@@ -25,6 +25,7 @@ from core.losses import (
     Objective,
     Term,
     interpolation_matrix,
+    plan_blocks,
 )
 
 WEIGHTS = (0.5, 2.0, 1.0, 1.5)
@@ -375,3 +376,34 @@ def test_bad_arguments_are_refused() -> None:
 def test_bad_settings_are_refused(make: Callable[[], Term], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+@every_term
+def test_what_is_seen_by_pixels_is_a_sum_over_any_rows(term: Term) -> None:
+    if term.seen != "pixels":
+        pytest.skip(f"{term.kind} is not a sum over pixels")
+    logits, target = inputs(term)
+    measure = term.measure(target)
+    value, gradient = term.value(logits, target, measure)
+    parts = [term.value(logits[:, :, rows], target[:, rows], measure) for rows in (slice(0, 1), slice(1, 3))]
+    assert sum(part for part, _ in parts) == pytest.approx(value, rel=1e-12)
+    np.testing.assert_allclose(np.concatenate([slope for _, slope in parts], axis=2), gradient, atol=1e-15)
+
+
+@pytest.mark.parametrize("corners", [True, False])
+@pytest.mark.parametrize(("source", "target"), [((4, 3), (9, 7)), ((1, 1), (5, 2)), ((9, 8), (4, 5)), ((5, 4), (5, 4))])
+@pytest.mark.parametrize("values", [1, 60, 10_000])
+def test_blocks_are_the_resized_picture(
+    source: tuple[int, int], target: tuple[int, int], corners: bool, values: int
+) -> None:
+    picture = np.random.default_rng(0).normal(size=(3, *source))
+    rows, columns = (interpolation_matrix(*sides, corners) for sides in zip(source, target))
+    plan = plan_blocks(source, target, corners, 3, values)
+    across = picture if plan.columns is None else picture @ plan.columns.T
+    parts = [
+        across[:, block.source] if plan.columns is None else block.rows @ across[:, block.source]
+        for block in plan.blocks
+    ]
+    assert [row for block in plan.blocks for row in range(target[0])[block.target]] == list(range(target[0]))
+    assert max(part[0].size * 3 for part in parts) <= max(values, 3 * target[1])
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), rows @ picture @ columns.T, atol=1e-14)

@@ -6,6 +6,7 @@ the labels of a batch. Logits are [N, C, H, W], labels integer [N, H, W], 255 ig
 value is 0 and so is the gradient, never nan. Written for clarity: a training step uses the backend's own terms.
 """
 
+from core.losses.blocks import Block, Blocks, plan_blocks
 from core.losses.boundary import BoundaryCrossEntropy
 from core.losses.class_weights import ClassCounts, class_weights, count_classes
 from core.losses.config import Cost, LossConfig, resolve_outputs, resolve_terms
@@ -19,6 +20,8 @@ from core.losses.term import Measure, Term
 
 __all__ = [
     "OHEM",
+    "Block",
+    "Blocks",
     "Bootstrapped",
     "BoundaryCrossEntropy",
     "ClassCounts",
@@ -37,6 +40,7 @@ __all__ = [
     "count_classes",
     "interpolation_matrix",
     "lovasz_weights",
+    "plan_blocks",
     "resize_labels",
     "resolve_outputs",
     "resolve_terms",

@@ -10,7 +10,7 @@ import numpy as np
 from core.data.boundaries import boundaries
 from core.errors import DataError
 from core.losses.pixels import IGNORE, Array, Labels, prepare
-from core.losses.term import Measure, Term, divisor
+from core.losses.term import Measure, Seen, Term, divisor
 from core.ranges import Range
 
 
@@ -23,6 +23,7 @@ class BoundaryCrossEntropy(Term):
     """
 
     kind: ClassVar[str] = "boundary"
+    seen: ClassVar[Seen] = "pixels"
     reads: ClassVar[tuple[str, ...]] = ("boundary",)
 
     radius: Annotated[int, Range(1)] = 1

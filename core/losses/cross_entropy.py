@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from core.losses.pixels import Array, Labels, prepare
-from core.losses.term import Denominator, Measure, Term, WeightedTerm, divisor
+from core.losses.term import Denominator, Measure, Seen, Term, WeightedTerm, divisor
 from core.ranges import Range
 
 
@@ -21,6 +21,7 @@ class CrossEntropy(WeightedTerm):
     """
 
     kind: ClassVar[str] = "cross_entropy"
+    seen: ClassVar[Seen] = "pixels"
 
     denominator: Denominator = "valid"
     smoothing: Annotated[float, Range(0, 1)] = 0.0
@@ -50,6 +51,7 @@ class NegativeLogLikelihood(WeightedTerm):
     """
 
     kind: ClassVar[str] = "nll"
+    seen: ClassVar[Seen] = "pixels"
     reads: ClassVar[tuple[str, ...]] = ("log_probabilities",)
 
     denominator: Denominator = "valid"
@@ -75,6 +77,7 @@ class MixedSoftmax(Term):
     """
 
     kind: ClassVar[str] = "mixed_softmax"
+    seen: ClassVar[Seen] = "pixels"
 
     divided_by_batch: bool = False
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.errors import ConfigError
 from core.losses.pixels import Array, Labels, prepare
-from core.losses.term import Denominator, Measure, WeightedTerm, divisor
+from core.losses.term import Denominator, Measure, Seen, WeightedTerm, divisor
 from core.ranges import Range
 
 
@@ -21,6 +21,7 @@ class Focal(WeightedTerm):
     """
 
     kind: ClassVar[str] = "focal"
+    seen: ClassVar[Seen] = "pixels"
 
     gamma: Annotated[float, Range(0)] = 2.0
     denominator: Denominator = "valid"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.losses.pixels import Array, Labels, Pixels, prepare
-from core.losses.term import Measure, WeightedTerm
+from core.losses.term import Measure, Seen, WeightedTerm
 from core.ranges import Range
 
 
@@ -41,6 +41,7 @@ class OHEM(WeightedTerm):
     """
 
     kind: ClassVar[str] = "ohem"
+    seen: ClassVar[Seen] = "mined"
 
     threshold: Annotated[float, Range(0, 1)] = 0.7
     min_kept: Annotated[int, Range(0)] = 100_000
@@ -85,6 +86,7 @@ class Bootstrapped(WeightedTerm):
     """
 
     kind: ClassVar[str] = "bootstrapped"
+    seen: ClassVar[Seen] = "mined"
 
     threshold: Annotated[float, Range(0)] = 0.3
     min_kept: Annotated[int, Range(1)] = 100_000

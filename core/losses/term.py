@@ -16,6 +16,7 @@ from core.schema import Tagged
 
 At = Literal["labels", "logits"]
 Denominator = Literal["valid", "labelled", "all"]
+Seen = Literal["pixels", "mined", "whole"]
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,16 @@ class Term(Tagged, Checked):
 
     output: the name of one of the network's outputs (`Spec.outputs`). weight: its factor in the sum. at: the logits are
     resized to the labels (bilinear, by the spec's `align_corners`), or the labels to the logits (the nearest one).
+
+    seen: how much of a part a backend must see at once. `pixels`: a sum over pixels, which any share of the rows can
+    be given to `value` for, by the measure of the whole. `mined`: the cross-entropy of pixels that are chosen by the
+    losses of all. `whole`: all logits.
     """
 
     TAG: ClassVar[str] = "kind"
     kind: ClassVar[str]
     reads: ClassVar[tuple[str, ...]] = ("classes", "log_probabilities")  # the kinds of outputs it can take
+    seen: ClassVar[Seen] = "whole"
 
     output: str = "main"
     weight: Annotated[float, Range(0)] = 1.0

@@ -11,7 +11,7 @@ from core.losses import BoundaryCrossEntropy, Measure
 
 
 def boundary(logits: NDArray, target: NDArray, term: BoundaryCrossEntropy, measure: Measure) -> NDArray:
-    logits = nd.squeeze(logits, axis=1)
+    logits = nd.squeeze(logits, axis=-1)
     factor, truth = (target != IGNORE).astype(logits.dtype), (target == 1).astype(logits.dtype)
     if measure.class_weights is not None:
         factor = factor * nd.take(class_weights(logits, measure.class_weights), truth, mode="clip")

@@ -1,4 +1,7 @@
-"""Cross-entropy (core/losses/cross_entropy.py). Gluon's own loss knows no label to ignore."""
+"""Cross-entropy (core/losses/cross_entropy.py). Gluon's own loss knows no label to ignore.
+
+Classes stand last: MXNet's softmax is four times as fast there.
+"""
 
 from __future__ import annotations
 
@@ -25,23 +28,23 @@ def pixel_weights(logits: NDArray, target: NDArray, weights: Sequence[float] | N
 
 
 def negative_log(logits: NDArray, target: NDArray) -> NDArray:
-    """-log of the true class's probability [N, H, W]; of the last class where the pixel is ignored (`clip`)."""
-    return -nd.pick(nd.log_softmax(logits, axis=1), target, axis=1, mode="clip")
+    """-log of the true class's probability [N, H, W], of [N, H, W, C]; of the last class where ignored (`clip`)."""
+    return -nd.pick(nd.log_softmax(logits, axis=-1), target, axis=-1, mode="clip")
 
 
 def cross_entropy(logits: NDArray, target: NDArray, term: CrossEntropy, measure: Measure) -> NDArray:
     total = (negative_log(logits, target) * pixel_weights(logits, target, measure.class_weights)).sum()
     if term.smoothing > 0:
-        valid = nd.expand_dims(pixel_weights(logits, target, None), axis=1)
-        spread = nd.broadcast_mul(nd.log_softmax(logits, axis=1), valid)
+        valid = nd.expand_dims(pixel_weights(logits, target, None), axis=-1)
+        spread = nd.broadcast_mul(nd.log_softmax(logits, axis=-1), valid)
         if measure.class_weights is not None:
-            spread = nd.broadcast_mul(spread, class_weights(logits, measure.class_weights).reshape((1, -1, 1, 1)))
-        total = (1 - term.smoothing) * total - term.smoothing / logits.shape[1] * spread.sum()
+            spread = nd.broadcast_mul(spread, class_weights(logits, measure.class_weights).reshape((1, 1, 1, -1)))
+        total = (1 - term.smoothing) * total - term.smoothing / logits.shape[-1] * spread.sum()
     return total / measure.divisor
 
 
 def nll(logits: NDArray, target: NDArray, term: NegativeLogLikelihood, measure: Measure) -> NDArray:
-    loss = -nd.pick(logits, target, axis=1, mode="clip")
+    loss = -nd.pick(logits, target, axis=-1, mode="clip")
     return (loss * pixel_weights(logits, target, measure.class_weights)).sum() / measure.divisor
 
 

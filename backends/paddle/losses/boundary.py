@@ -16,5 +16,5 @@ def boundary(logits: Tensor, target: Tensor, term: BoundaryCrossEntropy, measure
     weight = class_weights(logits, measure.class_weights)
     if weight is not None:
         factor = factor * weight[truth.astype("int64")]
-    total = F.binary_cross_entropy_with_logits(logits.squeeze(1), truth, factor, reduction="sum")
+    total = F.binary_cross_entropy_with_logits(logits.squeeze(-1), truth, factor, reduction="sum")
     return total / measure.divisor

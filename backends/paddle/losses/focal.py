@@ -13,12 +13,12 @@ from core.losses import Focal, Measure
 
 def focal(logits: Tensor, target: Tensor, term: Focal, measure: Measure) -> Tensor:
     valid = target != IGNORE
-    true_class = paddle.where(valid, target, paddle.zeros_like(target)).unsqueeze(1)
-    log_true = paddle.take_along_axis(F.log_softmax(logits, axis=1), true_class, axis=1)  # [N, 1, H, W]
+    true_class = paddle.where(valid, target, paddle.zeros_like(target)).unsqueeze(-1)
+    log_true = paddle.take_along_axis(F.log_softmax(logits), true_class, axis=-1)  # [N, H, W, 1]
     loss = -log_true
     if term.gamma > 0:
         loss = loss * (-paddle.expm1(log_true)) ** term.gamma
-    factor = valid.astype(logits.dtype).unsqueeze(1)
+    factor = valid.astype(logits.dtype).unsqueeze(-1)
     weight = class_weights(logits, measure.class_weights)
     if weight is not None:
         factor = factor * weight[true_class]
