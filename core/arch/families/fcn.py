@@ -9,6 +9,7 @@ from typing import ClassVar
 from core.arch.backbones.base import BackboneSpec
 from core.arch.backbones.hrnet import HRNetSpec
 from core.arch.backbones.mobilenet_v2 import MobileNetV2Spec
+from core.arch.backbones.resnest import ResNeStSpec
 from core.arch.backbones.resnet import ResNetSpec, resnet_7x7, resnet_tiny
 from core.arch.golden import golden_files
 from core.arch.inventory import Inventory
@@ -191,5 +192,6 @@ PRESETS = [
     ),
     Preset("fcn_tiny", _tiny(), PAPER, TESTS),
     Preset("fcn_mobilenet_v2_tiny", _mobilenet_v2_tiny(), PAPER, TESTS),
+    Preset("fcn_resnest_tiny", _heads(ResNeStSpec().narrow(), 16, align_corners=True), PAPER, TESTS),
     Preset("fcn_hrnet_tiny", _hrnet(HRNetSpec(padding="same").narrow(), bias=False), PAPER, TESTS),
 ]
