@@ -17,6 +17,10 @@ class DataError(SegParityError):
     """A data set, image, label or list file is missing, corrupt or out of range."""
 
 
+class SplitMissing(DataError):
+    """Nothing of a data set's split is there: neither its list nor its folder."""
+
+
 class CheckpointError(SegParityError):
     """A run directory or checkpoint cannot be used."""
 

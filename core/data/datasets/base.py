@@ -10,7 +10,8 @@ import numpy as np
 from core.data.datasets.facts import Facts
 from core.data.datasets.images import read_image, read_label, values_present
 from core.data.labels import IGNORE, OUT_OF_RANGE, LabelSpace, Numbering
-from core.errors import DataError
+from core.data.prepare.recipe import Step
+from core.errors import DataError, SplitMissing
 
 __all__ = [
     "IGNORE",
@@ -38,7 +39,8 @@ class Dataset(ABC):
     """A sequence of `Sample`s. Subclasses set the class attributes; instances are cheap to pickle.
 
     `space`: what the labels mean; of an instance, with its options. `reads_root`: whether `data.root` means anything
-    to it. `facts`: what the table of data sets says of it; None keeps it out of there.
+    to it. `facts`: what the table of data sets says of it; None keeps it out of there. `recipe`: how its published
+    archives become the layout that is read here.
     """
 
     name: ClassVar[str]
@@ -46,6 +48,7 @@ class Dataset(ABC):
     splits: ClassVar[tuple[str, ...]]
     reads_root: ClassVar[bool] = False
     facts: ClassVar[Facts | None] = None
+    recipe: ClassVar[tuple[Step, ...]] = ()
     ignore_index: ClassVar[int] = IGNORE
 
     def __init__(self, split: str, root: str | Path | None = None) -> None:
@@ -119,9 +122,13 @@ class FileDataset(Dataset):
     """
 
     reads_root = True
+    unlabelled: ClassVar[frozenset[str]] = frozenset()  # splits whose labels are not public
+    variants: ClassVar[tuple[dict[str, Any], ...]] = ({},)  # options that read other label files of the same layout
 
     def __init__(self, split: str, root: str | Path | None = None, *, require_labels: bool = True) -> None:
         super().__init__(split)
+        if require_labels and split in self.unlabelled:
+            raise DataError(f"the labels of {self.name}/{split} are not public: it serves for prediction only")
         if root is None:
             raise DataError(f"data set {self.name!r} is read from files: say where they are (data.root)")
         self.root = Path(root).expanduser()
@@ -130,7 +137,7 @@ class FileDataset(Dataset):
         self.require_labels = require_labels
         self.pairs = self.list_pairs()
         if not self.pairs:
-            raise DataError(f"{self.root}: split {split!r} of data set {self.name!r} holds no pictures")
+            raise SplitMissing(f"{self.root}: split {split!r} of data set {self.name!r} holds no pictures")
         if require_labels:
             self._check_labels_exist()
 

@@ -1,16 +1,23 @@
-"""Cityscapes with fine annotations, in the official folder layout.
+"""Cityscapes with fine and coarse annotations, in the official folder layout.
 
 Cordts et al.: The Cityscapes Dataset for Semantic Urban Scene Understanding. CVPR 2016. 2975 training, 500 validation
-and 1525 test frames of 1024x2048 with 19 evaluated classes. Class numbers and colours: the label table of
-https://github.com/mcordts/cityscapesScripts (cityscapesscripts/helpers/labels.py).
+and 1525 test frames of 1024x2048 with 19 evaluated classes, and 19,998 frames that are annotated coarsely. Class
+numbers and colours: the label table of https://github.com/mcordts/cityscapesScripts
+(cityscapesscripts/helpers/labels.py).
+
+`train+` and `train++` are GALD-Net's and Fast_Seg's mixes (their data/cityscapes/*.txt): the fine training frames and
+the coarse ones; then the fine validation frames too, and without one coarse frame.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from core.data.datasets.base import FileDataset, Pair
+from core.data.datasets.facts import Facts
 from core.data.datasets.listing import choose, pictures_by_stem
 from core.data.labels import IGNORE, LabelSpace, Numbering, palette_of, plain, read_rows
-from core.errors import DataError
+from core.data.prepare.recipe import Take
+from core.errors import SplitMissing
 
 _ROWS = read_rows("""
     7 804080 road
@@ -54,21 +61,79 @@ SPACE = LabelSpace(
 _IMAGE_SUFFIX = "_leftImg8bit"
 
 
+_COARSE_ONLY = "train_extra"
+_PARTS = {
+    "train": ("train",),
+    "val": ("val",),
+    "test": ("test",),
+    "trainval": ("train", "val"),
+    "train_extra": ("train_extra",),
+    "train+": ("train", "train_extra"),
+    "train++": ("train", "train_extra", "val"),
+}
+_LEFT_OUT = {"train++": {"troisdorf_000000_000073"}}
+
+_NAME = r"([^/]+)/([^/]+)"
+
+
 class Cityscapes(FileDataset):
-    """Cityscapes, fine annotations, 19 classes; everything else is 255.
+    """Cityscapes, 19 classes; everything else is 255.
 
     `*_gtFine_labelTrainIds.png` is read where there is one, else `*_gtFine_labelIds.png` mapped by the official table.
 
     Args:
-        split: train, val or test. The test labels are not public: open it with `require_labels=False`.
-        root: the folder that holds `leftImg8bit` and `gtFine`.
+        split: the test labels are not public: open it with `require_labels=False`.
+        root: the folder that holds `leftImg8bit` and `gtFine` (or `gtCoarse`).
         require_labels: refuse to open a split in which a picture has no label file.
         labelled_only: leave out the pictures that have no label file.
+        annotations: those of the frames that have both; `train_extra` is coarse in any case.
     """
 
     name = "cityscapes"
     space = SPACE
-    splits = ("train", "val", "test")
+    splits = tuple(_PARTS)
+    unlabelled = frozenset({"test"})
+    facts = Facts(
+        title="Cityscapes",
+        source="Cordts et al., The Cityscapes Dataset for Semantic Urban Scene Understanding, CVPR 2016",
+        counts={
+            "train": 2975,
+            "val": 500,
+            "test": 1525,
+            "trainval": 3475,
+            "train_extra": 19998,
+            "train+": 22973,
+            "train++": 23472,
+        },
+        layout=(
+            "leftImg8bit/{train,val,test,train_extra}/CITY/NAME_leftImg8bit.png",
+            "gtFine/{train,val}/CITY/NAME_gtFine_labelIds.png (or labelTrainIds)",
+            "gtCoarse/{train,val,train_extra}/CITY/NAME_gtCoarse_labelIds.png",
+        ),
+        pictures="2048x1024",
+        crop=(768, 768),
+        base=2048,
+        licence="Cityscapes' own: research and teaching, no redistribution",
+        obtained="https://www.cityscapes-dataset.com",
+        archives=(
+            "leftImg8bit_trainvaltest.zip",
+            "gtFine_trainvaltest.zip",
+            "leftImg8bit_trainextra.zip",
+            "gtCoarse.zip",
+        ),
+    )
+    recipe = (
+        Take(
+            rf"leftImg8bit/(train|val|test|train_extra)/{_NAME}_leftImg8bit\.png",
+            r"leftImg8bit/\1/\2/\3_leftImg8bit.png",
+        ),
+        Take(rf"gtFine/(train|val)/{_NAME}_gtFine_(labelIds|labelTrainIds)\.png", r"gtFine/\1/\2/\3_gtFine_\4.png"),
+        Take(
+            rf"gtCoarse/(train|val|train_extra)/{_NAME}_gtCoarse_(labelIds|labelTrainIds)\.png",
+            r"gtCoarse/\1/\2/\3_gtCoarse_\4.png",
+        ),
+    )
+    variants = ({}, {"annotations": "coarse"})
 
     def __init__(
         self,
@@ -77,34 +142,39 @@ class Cityscapes(FileDataset):
         *,
         require_labels: bool = True,
         labelled_only: bool = False,
+        annotations: Literal["fine", "coarse"] = "fine",
     ) -> None:
         self.labelled_only = labelled_only
-        if split == "test" and (require_labels or labelled_only):
-            raise DataError("the labels of cityscapes/test are not public: it serves for prediction only")
-        super().__init__(split, root, require_labels=require_labels)
+        self.annotations = annotations
+        super().__init__(split, root, require_labels=require_labels or (split == "test" and labelled_only))
 
     def list_pairs(self) -> list[Pair]:
-        folder = self.root / "leftImg8bit" / self.split
+        left_out = _LEFT_OUT.get(self.split, set())
+        return [pair for part in _PARTS[self.split] for pair in self._list_part(part) if pair.name not in left_out]
+
+    def numbering(self, path: Path) -> Numbering:
+        return self.space.numbering("labelTrainIds" if path.stem.endswith("_labelTrainIds") else "labelIds")
+
+    def _list_part(self, part: str) -> list[Pair]:
+        folder = self.root / "leftImg8bit" / part
         if not folder.is_dir():
-            raise DataError(f"{folder}: there is no such folder; data.root must hold leftImg8bit and gtFine")
+            raise SplitMissing(f"{folder}: there is no such folder; data.root must hold leftImg8bit and gtFine")
         pairs = []
         for city in sorted(path for path in folder.iterdir() if path.is_dir()):
             for found in pictures_by_stem(city.glob(f"*{_IMAGE_SUFFIX}.*")).values():
                 image = choose(found)
                 name = image.stem.removesuffix(_IMAGE_SUFFIX)
-                label = self._label_file(city.name, name)
+                label = self._label_file(part, city.name, name)
                 if label is not None or not self.labelled_only:
                     pairs.append(Pair(name, image, label))
         return pairs
 
-    def numbering(self, path: Path) -> Numbering:
-        return self.space.numbering("labelTrainIds" if path.stem.endswith("_labelTrainIds") else "labelIds")
-
-    def _label_file(self, city: str, name: str) -> Path | None:
-        if self.split == "test":  # the published files are place-holders without content
+    def _label_file(self, part: str, city: str, name: str) -> Path | None:
+        if part == "test":  # the published files are place-holders without content
             return None
-        for kind in ("labelTrainIds", "labelIds"):
-            path = self.root / "gtFine" / self.split / city / f"{name}_gtFine_{kind}.png"
+        kind = "gtCoarse" if part == _COARSE_ONLY or self.annotations == "coarse" else "gtFine"
+        for numbers in ("labelTrainIds", "labelIds"):
+            path = self.root / kind / part / city / f"{name}_{kind}_{numbers}.png"
             if path.is_file():
                 return path
         return None

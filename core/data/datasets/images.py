@@ -12,18 +12,21 @@ _DARK = 1 << 12
 """16-bit pictures whose values all lie below this would keep less than 16 of 256 levels of brightness."""
 
 
-def read_image(path: str | Path, like: tuple[int, int] | None = None) -> np.ndarray:
+def read_image(path: str | Path, like: tuple[int, int] | None = None, *, lossless: bool = False) -> np.ndarray:
     """Read a picture as uint8 [H, W, 3] in RGB order; grey pictures become three equal channels, 16 bits become 8.
 
     Args:
         path: any format OpenCV reads.
         like: height and width of the picture's label map. A picture is turned upright, as its EXIF orientation says,
             unless its label map fits it only as it is stored.
+        lossless: the colours are numbers, so that a format which changes them is an error.
 
     Raises:
         DataError: the file is missing, cut short, no image, or one whose numbers have no known white.
     """
     data = _read_whole(path)
+    if lossless:
+        _refuse_lossy(data, path)
     pixels = _picture(data, path, cv2.IMREAD_COLOR)
     if like is not None and pixels.shape[:2] != like and pixels.shape[1::-1] == like:
         stored = _picture(data, path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -65,11 +68,7 @@ def read_label(path: str | Path, *, deep: bool = False) -> np.ndarray:
         DataError: the file is missing, cut short, no image, lossy, or not one channel of such numbers.
     """
     data = _read_whole(path)
-    lossy = lossy_format(data)
-    if lossy is not None:
-        raise DataError(
-            f"{path}: a label map must not be {lossy}, which changes class numbers in writing; make it anew as PNG"
-        )
+    _refuse_lossy(data, path)
     try:
         stored = as_stored(data)
     except ValueError as error:
@@ -85,6 +84,14 @@ def read_label(path: str | Path, *, deep: bool = False) -> np.ndarray:
             raise DataError(f"{_not_one_channel(path, label)}, with values such as {wrong[0]}")
         return label.astype(kind)
     return label if stored.table is None else stored.table[label]
+
+
+def _refuse_lossy(data: bytes, path: str | Path) -> None:
+    lossy = lossy_format(data)
+    if lossy is not None:
+        raise DataError(
+            f"{path}: a label map must not be {lossy}, which changes class numbers in writing; make it anew as PNG"
+        )
 
 
 def _not_one_channel(path: str | Path, label: np.ndarray) -> str:

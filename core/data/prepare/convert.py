@@ -1,0 +1,73 @@
+"""What becomes of a member's bytes: each function takes them, and the name that errors use, and gives the new
+file's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+
+from core.data.label_decoding import encode_png
+from core.data.labels import IGNORE
+from core.data.matlab import read_mat, smallest_kind
+from core.data.prepare.recipe import Convert
+from core.errors import DataError
+
+
+def mat_to_png(*keys: str) -> Convert:
+    """A label map in a MATLAB file, the variable `keys[0]` and its field `keys[1]` and so on, as PNG of 8 or 16
+    bits."""
+
+    def convert(data: bytes, where: str) -> bytes:
+        label = read_mat(where, *keys, data=data)
+        if label.ndim != 2:
+            raise DataError(f"{where}: {'.'.join(keys)} is no label map but an array of shape {label.shape}")
+        return encode_png(smallest_kind(label, where))
+
+    return convert
+
+
+def regions_to_png(data: bytes, where: str) -> bytes:
+    """A label map as text, a line of numbers a row; negative numbers become 255."""
+    try:
+        rows = [[int(word) for word in line.split()] for line in data.decode("ascii").splitlines() if line.strip()]
+        label = np.array(rows, np.int64)
+    except (UnicodeDecodeError, ValueError, OverflowError):
+        raise DataError(f"{where}: no rows of whole numbers, all of one length") from None
+    if label.ndim != 2 or label.max() >= IGNORE:
+        raise DataError(f"{where}: no rows of class numbers")
+    return encode_png(np.where(label < 0, IGNORE, label).astype(np.uint8))
+
+
+def mask_to_png(data: bytes, where: str) -> bytes:
+    """A black and white picture, of a lossy format even, as 0 and 1; a file that holds nothing above 1 stays as it
+    is."""
+    mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise DataError(f"{where}: not an image, or one that is corrupt ({len(data)} bytes)")
+    return encode_png((mask >= 1 if mask.max(initial=0) <= 1 else mask >= 128).astype(np.uint8))
+
+
+def last_parts(data: bytes, where: str) -> bytes:
+    """A list of paths, written for another machine, as a list of the files' names."""
+    try:
+        lines = [line.strip() for line in data.decode("utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise DataError(f"{where}: is not encoded as UTF-8") from None
+    return "".join(line.replace("\\", "/").rpartition("/")[2] + "\n" for line in lines if line).encode()
+
+
+def listed_numbers(expected: Mapping[str, int]) -> Convert:
+    """A list "NUMBER: NAME" as it is, once it is seen that it gives the numbers `expected` (name -> number)."""
+
+    def convert(data: bytes, where: str) -> bytes:
+        found = dict(re.findall(r"^\s*(\d+)\s*:\s*(.+?)\s*$", data.decode("utf-8", "replace"), re.MULTILINE))
+        for name, number in expected.items():
+            there = found.get(str(number))
+            if there is not None and there.replace(" ", "") != name.replace(" ", ""):
+                raise DataError(f"{where}: category {number} is {there!r} there, but {name!r} here: another numbering")
+        return data
+
+    return convert
