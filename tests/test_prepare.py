@@ -3,14 +3,19 @@ not."""
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+import tarfile
+import zipfile
+import zlib
 
 import numpy as np
 import pytest
 
 from core.data import DATASETS, IGNORE, open_dataset
 from core.data.prepare.__main__ import main
-from tests.miniatures import MINIATURES, SIZE
+from tests.miniatures import MINIATURES, SIZE, mat, picture, png, stored, tarred, zipped
 
 
 def prepared(name, tmp_path, *arguments):
@@ -49,3 +54,191 @@ def test_a_miniature_is_prepared_and_read(name, tmp_path, capsys):
     assert len(values - {IGNORE}) > 1
     assert max(values - {IGNORE}) < first.num_classes
     assert not [path for path in root.rglob(".*") if path.is_file()]
+
+
+def test_unpacked_folders_do_as_archives_do(tmp_path):
+    archives, unpacked = tmp_path / "archives", tmp_path / "unpacked"
+    archives.mkdir()
+    MINIATURES["bdd100k"].write(archives)
+    for path in archives.iterdir():
+        zipfile.ZipFile(path).extractall(unpacked)
+    (unpacked / "bdd100k/images/10k/train/._0.jpg").write_bytes(b"what macOS lays beside each file")
+    assert main(["bdd100k", "--from", str(archives), "--to", str(tmp_path / "a")]) == 0
+    assert main(["bdd100k", "--from", str(unpacked), "--to", str(tmp_path / "b")]) == 0
+    assert _contents(tmp_path / "a") == _contents(tmp_path / "b")
+
+
+def _contents(root):
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_the_same_command_again_writes_nothing_and_repairs_what_lacks(tmp_path, capsys):
+    root = prepared("bdd100k", tmp_path)
+    before = _contents(root)
+    (root / "images/10k/train/0.jpg").unlink()
+    prepared("bdd100k", tmp_path)
+    assert "1 files written, 6 were there already" in capsys.readouterr().out
+    assert _contents(root) == before
+
+
+def test_a_killed_run_goes_on(tmp_path, monkeypatch):
+    archives, root = tmp_path / "archives", tmp_path / "root"
+    archives.mkdir()
+    MINIATURES["bdd100k"].write(archives)
+    replace, done = os.replace, []
+
+    def killed(source, target):
+        done.append(target)
+        if len(done) == 4:
+            raise KeyboardInterrupt  # in a worker, with half a file on the disk
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        assert main(["bdd100k", "--from", str(archives), "--to", str(root), "--workers", "1"]) == 130
+    (root / "images/10k/train/.1.jpg.partial").write_bytes(b"half a file")
+    (root / ".prepare.scratch.x").mkdir()
+    half = _contents(root)
+    assert 0 < len([name for name in half if not name.endswith(".partial")]) < 7
+    assert main(["bdd100k", "--from", str(archives), "--to", str(root)]) == 0
+    assert len(_contents(root)) == 7
+    assert not list(root.glob(".prepare*"))
+
+
+def test_nothing_is_left_of_a_file_that_cannot_be_written(tmp_path, monkeypatch, capsys):
+    archives, root = tmp_path / "archives", tmp_path / "root"
+    archives.mkdir()
+    MINIATURES["bdd100k"].write(archives)
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    assert main(["bdd100k", "--from", str(archives), "--to", str(root)]) == 2
+    assert re.search(r"error: .*\.jpg: cannot be written \(No space left on device\)", capsys.readouterr().err)
+    assert [path for path in root.rglob("*") if path.is_file() and path.name != ".prepare.lock"] == []
+
+
+LEADS_OUT = ["../../evil.jpg", "/etc/evil.jpg", "a/../../../images/10k/train/evil.jpg", "..\\evil.jpg", "C:\\evil.jpg"]
+
+
+@pytest.mark.parametrize("name", LEADS_OUT)
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_a_member_that_leads_out_refuses_the_archive(name, pack, tmp_path, capsys):
+    archive = tmp_path / "in" / ("a.zip" if pack is zipped else "a.tar.gz")
+    archive.parent.mkdir()
+    pack(archive, {name: picture(), "images/10k/train/a.jpg": picture()})
+    assert main(["bdd100k", "--from", str(archive), "--to", str(tmp_path / "deep/er/root")]) == 2
+    assert f"a member {name!r}, which leads out" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("evil*"))
+
+
+def test_links_in_archives_are_refused(tmp_path, capsys):
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
+        with tarfile.open(tmp_path / "links.tar", "w") as archive:
+            entry = tarfile.TarInfo("images/10k/train/a.jpg")
+            entry.type, entry.linkname = kind, str(secret)
+            archive.addfile(entry)
+        assert main(["bdd100k", "--from", str(tmp_path / "links.tar"), "--to", str(tmp_path / "root")]) == 2
+        assert re.search(r"links\.tar: images/10k/train/a\.jpg: is a link or a device", capsys.readouterr().err)
+    with zipfile.ZipFile(tmp_path / "links.zip", "w") as archive:
+        entry = zipfile.ZipInfo("images/10k/train/a.jpg")
+        entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(entry, str(secret))
+    assert main(["bdd100k", "--from", str(tmp_path / "links.zip"), "--to", str(tmp_path / "root")]) == 2
+    assert "is a link, not a file" in capsys.readouterr().err
+
+
+def test_links_in_the_destination_are_not_followed(tmp_path, capsys):
+    archives, root, outside = tmp_path / "archives", tmp_path / "root", tmp_path / "outside"
+    for folder in (archives, root, outside):
+        folder.mkdir()
+    MINIATURES["bdd100k"].write(archives)
+    (root / "images").symlink_to(outside)
+    assert main(["bdd100k", "--from", str(archives), "--to", str(root)]) == 2
+    assert "is a link out of" in capsys.readouterr().err
+    assert not [path for path in outside.rglob("*") if path.is_file()]
+
+
+def test_bombs_are_refused(tmp_path, capsys):
+    zipped(tmp_path / "bomb.zip", {"images/10k/train/a.jpg": bytes(100 << 20)})
+    tarred(tmp_path / "bomb.tgz", {"images/10k/train/a.jpg": bytes(100 << 20)})
+    for name in ("bomb.zip", "bomb.tgz"):
+        assert main(["bdd100k", "--from", str(tmp_path / name), "--to", str(tmp_path / "root")]) == 2
+        assert "perhaps made to fill disks" in capsys.readouterr().err
+    zipped(tmp_path / "overlap.zip", {f"images/10k/train/{name}.jpg": picture() for name in "ab"})
+    content = bytearray((tmp_path / "overlap.zip").read_bytes())
+    second = content.rindex(b"PK\x01\x02")
+    content[second + 42 : second + 46] = bytes(4)  # both entries say that they begin at 0
+    (tmp_path / "overlap.zip").write_bytes(content)
+    assert main(["bdd100k", "--from", str(tmp_path / "overlap.zip"), "--to", str(tmp_path / "root")]) == 2
+    assert "overlaps another" in capsys.readouterr().err
+    assert not (tmp_path / "root" / "images").exists()
+
+
+def test_a_matlab_bomb_is_refused(tmp_path, capsys):
+    pytest.importorskip("scipy", reason="SciPy reads and writes this data set's files")
+    small = mat({"S": np.zeros((64, 64), np.uint8)})
+    body = bytearray(zlib.decompress(small[136:]))
+    body[4:8] = (1 << 30).to_bytes(4, "little")
+    packed = zlib.compress(bytes(body))
+    bomb = small[:128] + (15).to_bytes(4, "little") + len(packed).to_bytes(4, "little") + packed
+    zipped(tmp_path / "a.zip", {"annotations/COCO_train2014_000000000077.mat": bomb})
+    assert main(["cocostuff10k", "--from", str(tmp_path / "a.zip"), "--to", str(tmp_path / "root")]) == 2
+    assert "larger than any label map" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tgz", "a.tar"])
+def test_cut_archives_are_named(name, tmp_path, capsys):
+    path = tmp_path / name
+    files = {f"images/10k/train/{i}.jpg": picture(i, (64, 64)) for i in range(5)}
+    (zipped if name == "a.zip" else tarred)(path, files)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert main(["bdd100k", "--from", str(path), "--to", str(tmp_path / "root")]) == 2
+    assert re.search(rf"{name}.*cut short or damaged", capsys.readouterr().err)
+
+
+def _bdd(folder, label):
+    zipped(
+        folder / "a.zip",
+        {"images/10k/train/a.jpg": picture(), "labels/sem_seg/masks/train/a.png": label},
+    )
+    return ["bdd100k", "--from", str(folder / "a.zip"), "--to", str(folder / "root")]
+
+
+def test_what_is_prepared_is_checked(tmp_path, capsys):
+    assert main(_bdd(tmp_path, png(stored([0, 77])))) == 2
+    assert re.search(r"1 of 1 samples .* wrong: .*a\.png: label values out of range: 77", capsys.readouterr().err)
+    assert main([*_bdd(tmp_path, png(np.zeros((5, 6), np.uint8))), "--overwrite"]) == 2
+    assert re.search(r"a\.png: the label map is 6x5 pixels .* 48x32", capsys.readouterr().err)
+    assert main([*_bdd(tmp_path, b"no image"), "--overwrite"]) == 2
+    assert "not an image" in capsys.readouterr().err
+    assert main([*_bdd(tmp_path, png(stored([0, 18]))), "--overwrite"]) == 0
+    told = capsys.readouterr()
+    assert "train: 1 pictures (7000 are published)" in told.out
+    assert "warning: train: not as many pictures as published" in told.err
+    assert main([*_bdd(tmp_path, png(stored([0, 18]))), "--strict"]) == 1
+
+
+def test_lists_that_name_absent_pictures_are_told(tmp_path, capsys):
+    zipped(
+        tmp_path / "a.zip",
+        {"ImageSets/trn.txt": b"a\nb\n", "JPEGImages/a.jpg": picture(), "SegmentationClass/a.png": png(stored([0]))},
+    )
+    assert main(["aeroscapes", "--from", str(tmp_path / "a.zip"), "--to", str(tmp_path / "root")]) == 2
+    assert re.search(
+        r"JPEGImages/b\.jpg: there is no such picture, which aeroscapes/train lists", capsys.readouterr().err
+    )
+
+
+def test_wrong_arguments(tmp_path, capsys):
+    assert main(["voq", "--from", str(tmp_path), "--to", str(tmp_path / "root")]) == 2
+    assert "did you mean 'voc'" in capsys.readouterr().err
+    assert main(["roadscape", "--from", str(tmp_path), "--to", str(tmp_path / "root")]) == 2
+    assert "is not made from archives" in capsys.readouterr().err
+    assert main(["voc", "--from", str(tmp_path / "absent"), "--to", str(tmp_path / "root")]) == 2
+    assert "absent: there is no such file or folder" in capsys.readouterr().err
+    assert main(["voc", "--from", str(tmp_path), "--to", str(tmp_path / "root")]) == 2
+    assert re.search(r"holds no file of data set 'voc'; it is published as VOCtrainval", capsys.readouterr().err)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import io
+import struct
+import zlib
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +15,8 @@ import numpy as np
 
 from core.errors import DataError
 
+_COMPRESSED = 15  # miCOMPRESSED, of an element's tag
+_MOST_BYTES = 1 << 29
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -42,6 +47,7 @@ def read_mat(path: str | Path, *keys: str, data: bytes | None = None) -> np.ndar
             raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     if is_hdf5(data[:520]):
         return _read_hdf5(path, data, keys)
+    _refuse_bombs(data, path)
     scipy_io = require("scipy.io", path)
     try:
         value: Any = scipy_io.loadmat(io.BytesIO(data), variable_names=[keys[0]], squeeze_me=False)
@@ -55,6 +61,19 @@ def read_mat(path: str | Path, *keys: str, data: bytes | None = None) -> np.ndar
         except (KeyError, IndexError, ValueError, TypeError):
             raise DataError(f"{path}: holds no {'.'.join(keys[: depth + 1])}") from None
     return np.asarray(value)
+
+
+def _refuse_bombs(data: bytes, path: str | Path) -> None:
+    """Variables that are compressed say their size in the first bytes of what is compressed."""
+    position = 128
+    while position + 8 <= len(data):
+        kind, length = struct.unpack("<II", data[position : position + 8])
+        if kind == _COMPRESSED:
+            with suppress(zlib.error, struct.error):  # SciPy says what is wrong
+                head = zlib.decompressobj().decompress(data[position + 8 : position + 8 + length], 8)
+                if struct.unpack("<I", head[4:8])[0] > _MOST_BYTES:
+                    raise DataError(f"{path}: holds a variable larger than any label map, perhaps made to fill memory")
+        position += 8 + length
 
 
 def _read_hdf5(path: str | Path, data: bytes, keys: tuple[str, ...]) -> np.ndarray:

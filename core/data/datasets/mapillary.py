@@ -16,6 +16,7 @@ from core.data.datasets.base import Pair
 from core.data.datasets.facts import Facts
 from core.data.datasets.layouts import FolderDataset, Folders, label_below
 from core.data.labels import IGNORE, LabelSpace, Row, read_rows, space_of
+from core.data.prepare.convert import checked_config
 from core.data.prepare.recipe import Take
 
 _V1 = read_rows("""
@@ -290,7 +291,8 @@ class Mapillary(FolderDataset):
         Take(r"(training|validation|testing)/images/([^/]+\.jpg)", r"\1/images/\2"),
         Take(r"(training|validation)/(v1\.2|v2\.0)/labels/([^/]+\.png)", r"\1/\2/labels/\3"),
         Take(r"(training|validation)/labels/([^/]+\.png)", r"\1/v1.2/labels/\2"),
-        Take(r"(config(?:_v1\.2|_v2\.0)?\.json)", r"\1"),
+        Take(r"config(?:_v1\.2)?\.json", r"config_v1.2.json", checked_config(_V1)),
+        Take(r"config_v2\.0\.json", r"config_v2.0.json", checked_config(_V2)),
     )
 
     def __init__(

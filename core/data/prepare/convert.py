@@ -3,14 +3,15 @@ file's."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
 
 from core.data.label_decoding import encode_png
-from core.data.labels import IGNORE
+from core.data.labels import IGNORE, Row
 from core.data.matlab import read_mat, smallest_kind
 from core.data.prepare.recipe import Convert
 from core.errors import DataError
@@ -44,7 +45,10 @@ def regions_to_png(data: bytes, where: str) -> bytes:
 def mask_to_png(data: bytes, where: str) -> bytes:
     """A black and white picture, of a lossy format even, as 0 and 1; a file that holds nothing above 1 stays as it
     is."""
-    mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    try:
+        mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except cv2.error:
+        mask = None
     if mask is None:
         raise DataError(f"{where}: not an image, or one that is corrupt ({len(data)} bytes)")
     return encode_png((mask >= 1 if mask.max(initial=0) <= 1 else mask >= 128).astype(np.uint8))
@@ -57,6 +61,22 @@ def last_parts(data: bytes, where: str) -> bytes:
     except UnicodeDecodeError:
         raise DataError(f"{where}: is not encoded as UTF-8") from None
     return "".join(line.replace("\\", "/").rpartition("/")[2] + "\n" for line in lines if line).encode()
+
+
+def checked_config(rows: Sequence[Row]) -> Convert:
+    """Mapillary's list of classes as it is, once it is seen that it has the names `rows` have, if it has as many."""
+
+    def convert(data: bytes, where: str) -> bytes:
+        try:
+            names = [label["readable"] for label in json.loads(data)["labels"]]
+        except (ValueError, KeyError, TypeError):
+            raise DataError(f"{where}: no list of Mapillary's classes") from None
+        for number, (there, row) in enumerate(zip(names, rows)):
+            if len(names) == len(rows) and there != row.name:
+                raise DataError(f"{where}: class {number} is {there!r} there, but {row.name!r} here: another numbering")
+        return data
+
+    return convert
 
 
 def listed_numbers(expected: Mapping[str, int]) -> Convert:

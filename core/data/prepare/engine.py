@@ -7,13 +7,14 @@ same command goes on with what is missing.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from threading import Event, Semaphore
+from threading import Event, Lock, Semaphore
 
 from core.data.datasets.base import Dataset
 from core.data.prepare.recipe import Job, Step
@@ -23,6 +24,7 @@ from core.files import PARTIAL, naming
 from core.lock import locked
 
 LOCK = ".prepare.lock"
+_SCRATCH = ".prepare.scratch."
 
 Progress = Callable[[int], None]  # how many files are done
 
@@ -75,7 +77,9 @@ class Destination:
                 raise
 
     def clear(self) -> None:
-        """What a killed run left half-written."""
+        """Removes what a killed run left half-written."""
+        for folder in self.root.glob(f"{_SCRATCH}*"):
+            shutil.rmtree(folder, ignore_errors=True)
         for path in self.root.rglob(f".*{PARTIAL}"):
             path.unlink(missing_ok=True)
 
@@ -108,7 +112,7 @@ def make(
         with ExitStack() as stack:
             stack.enter_context(locked(destination.root / LOCK, f"{root}: another process prepares a data set there"))
             destination.clear()
-            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".prepare.", dir=destination.root)))
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=destination.root)))
             made = _make_all(_jobs(dataset, sources, destination, scratch, overwrite), destination, workers, progress)
     except CheckpointError as error:
         raise OutputError(str(error)) from None
@@ -164,14 +168,20 @@ def _make_all(planned: Iterator[_Planned], destination: Destination, workers: in
     made = Made()
     failed = Event()
     places = Semaphore(4 * workers)  # so that no more than these wait with their bytes in memory
+    counting = Lock()
     errors: list[BaseException] = []
+
+    def count(kept: bool) -> None:
+        with counting:
+            made.kept += kept
+            made.written += not kept
+            progress(made.written + made.kept)
 
     def run(item: _Planned) -> None:
         try:
             if not failed.is_set():
                 destination.write(item.path, item.job.make(), item.job.where)
-                made.written += 1
-                progress(made.written + made.kept)
+                count(kept=False)
         except BaseException as error:
             errors.append(error)
             failed.set()
@@ -184,8 +194,7 @@ def _make_all(planned: Iterator[_Planned], destination: Destination, workers: in
                 if failed.is_set():
                     break
                 if item.there:
-                    made.kept += 1
-                    progress(made.written + made.kept)
+                    count(kept=True)
                     continue
                 places.acquire()
                 pool.submit(run, item)

@@ -29,7 +29,7 @@ MOST_BYTES = 4 << 30
 """Of one member that is read into memory. The largest of a known data set are COCO's annotations, 0.5 GB."""
 _MOST_ON_DISK = 64 << 30
 _MOST_MEMBERS = 5_000_000
-_SUSPECT_BYTES, _SUSPECT_RATIO = 256 << 20, 200
+_SUSPECT_BYTES, _SUSPECT_RATIO = 64 << 20, 100
 """More bytes than the first that were packed tighter than the second are no pictures and no labels."""
 
 Wanted = Callable[["ArchiveMember"], bool]
