@@ -67,10 +67,12 @@ parity: setup
 # The tables from what was measured; `make zoo` counts the multiply-adds of new presets first (with PyTorch).
 table: setup
 	$(bin)/python -m core.zoo README.md docs/zoo.md
+	$(bin)/python -m core.data.datasets docs/data_sets.md
 
 zoo: setup
 	$(bin)/python -m benchmarks.zoo count
 	$(bin)/python -m core.zoo README.md docs/zoo.md
+	$(bin)/python -m core.data.datasets docs/data_sets.md
 
 clean:
 	rm -rf $(VENV) build *.egg-info report runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,6 +6,7 @@ import csv
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from core.config import load_config
 from core.data import DATASETS, IGNORE, LabelSpace, label_space, open_dataset
 from core.data.datasets import camvid, cityscapes
+from core.data.datasets.__main__ import main
 from core.data.datasets.base import map_label
 from core.data.datasets.images import read_image, read_label
 from core.data.datasets.nyuv2 import TEST
@@ -69,6 +71,17 @@ def test_facts_are_complete(name):
     assert facts.crop is None or min(facts.crop) > 0
     with pytest.raises(DataError, match=r"data\.root"):
         open_dataset(name, dataset.splits[0])
+
+
+def test_the_page_of_data_sets_is_current(capsys):
+    page = Path(__file__).parents[1] / "docs/data_sets.md"
+    assert main(["--check", str(page)]) == 0, capsys.readouterr().out
+    text = page.read_text(encoding="utf-8")
+    for name, dataset in FILED.items():
+        assert f"\n## {name}\n" in text
+        assert dataset.facts.obtained in text
+    voc = text[text.index("\n## voc\n") :]
+    assert "`deeplabv3plus_resnet101_mxnetseg`" in voc[: voc.index("\n## ", 1)]
 
 
 @pytest.mark.parametrize("name", FILED)

@@ -46,7 +46,7 @@ class Aeroscapes(ListedDataset):
         pictures="1280x720",
         crop=(480, 480),
         base=520,
-        licence="not stated by the publisher",
+        licence="not known here",
         obtained="https://github.com/ishann/aeroscapes",
         archives=("aeroscapes.tar.gz",),
     )

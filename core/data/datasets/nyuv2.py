@@ -132,7 +132,7 @@ class NYUv2(ListedDataset):
         pictures="640x480",
         crop=(480, 480),
         base=520,
-        licence="not stated by the publisher",
+        licence="not known here",
         obtained="https://cs.nyu.edu/~fergus/datasets/nyu_depth_v2.html",
         archives=("nyu_depth_v2_labeled.mat",),
     )

@@ -47,7 +47,7 @@ class SiftFlow(ListedDataset):
         counts={"train": 2486, "test": 200},
         layout=("images/NAME.jpg", "labels/NAME.png (or .mat)", "test.txt"),
         pictures="256x256",
-        licence="not stated by the publisher",
+        licence="not known here",
         obtained="http://www.cs.unc.edu/~jtighe/Papers/ECCV10",
         archives=("SiftFlowDataset.zip",),
     )

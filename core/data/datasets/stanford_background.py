@@ -49,7 +49,7 @@ class StanfordBackground(FolderDataset):
         counts={"train": 572, "val": 143, "trainval": 715},
         layout=("images/NNNNNNN.jpg", "labels/NNNNNNN.png"),
         pictures="about 320x240",
-        licence="not stated by the publisher",
+        licence="not known here",
         obtained="http://dags.stanford.edu/projects/scenedataset.html",
         archives=("iccv09Data.tar.gz",),
     )

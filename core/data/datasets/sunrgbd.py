@@ -41,7 +41,7 @@ class SUNRGBD(FolderDataset):
         pictures="of several sizes, about 730x530",
         crop=(480, 480),
         base=520,
-        licence="not stated by the publisher",
+        licence="not known here",
         obtained="https://github.com/ankurhanda/sunrgbd-meta-data",
         archives=("SUNRGBD-train_images.tgz", "SUNRGBD-test_images.tgz", "sunrgbd_train_test_labels.tar.gz"),
     )

@@ -34,7 +34,7 @@ class WeizmannHorses(ListedDataset):
         counts={"train": 200, "val": 128},
         layout=("horse/horseNNN.jpg (or .png)", "mask/horseNNN.png", "{train,val}.txt, if any"),
         pictures="of many sizes",
-        licence="not stated by the publisher",
+        licence="not known here",
         obtained="https://www.msri.org/people/members/eranb",
         archives=("weizmann_horse_db.tar.gz",),
     )
