@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import paddle
@@ -61,7 +60,10 @@ def _value(logits: Tensor, target: Tensor, term: Term, measure: Measure, align_c
     if term.seen == "mined":
         target, measure = MINED[term.kind](losses_of_pixels(logits, target, align_corners), target, term, measure)
         term = CrossEntropy()
-    cost = partial(TERMS[term.kind], term=term, measure=measure)
+
+    def cost(logits: Tensor, target: Tensor) -> Tensor:
+        return TERMS[term.kind](logits, target, term, measure)
+
     if term.seen == "pixels":
         return sum_over_blocks(logits, target, cost, align_corners)
     if list(logits.shape[2:]) != list(target.shape[1:]):
