@@ -33,3 +33,13 @@ def is_gpu(name: str) -> bool:
 def device_memory_mib(name: str) -> float | None:
     """None: MXNet tells what is free on a GPU, not what its own arrays take."""
     return None
+
+
+def find_low_precision(name: str, device: mx.Context) -> None:
+    """Raises ConfigError for a `train.precision` below float32: MXNet 1.9's autocast trains none of these networks.
+
+    On a processor oneDNN refuses bfloat16's backward passes ("could not execute a primitive"), GPUs have none at all,
+    and for float16 `contrib.amp` replaces operators of the whole process, with no way back for the validation.
+    """
+    if name in ("bf16", "fp16"):
+        raise ConfigError(f"train.precision: MXNet 1.9 trains these networks in no {name}; leave it at float32")

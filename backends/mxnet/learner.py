@@ -10,7 +10,7 @@ import numpy as np
 from mxnet import autograd, nd
 
 from backends.mxnet.data import load_batches
-from backends.mxnet.device import find_device
+from backends.mxnet.device import find_device, find_low_precision
 from backends.mxnet.inference import Predictor
 from backends.mxnet.losses import segmentation_loss
 from backends.mxnet.models import build_model
@@ -31,14 +31,17 @@ class Learner:
 
     def __init__(self, spec: Spec, config: Config, device: str) -> None:
         self.device = find_device(device)
+        find_low_precision(config.train.precision, self.device)
         self.dtype = config.train.dtype
         self.model = build_model(spec)
         self.model.collect_params().reset_ctx(self.device)
         self.model.cast(self.dtype)
+        if config.train.channels_last:
+            raise ConfigError("train.channels_last: only PyTorch's layers take both layouts; leave it out")
+        if config.train.compile:
+            self.model.hybridize(static_alloc=True, static_shape=True)
         self.optimizer = Optimizer(self.model, config.optimizer)
         self.clip_norm = config.train.clip_norm
-        if config.train.precision == "mixed":
-            raise ConfigError("train.precision: the MXNet backend has no mixed one (MXNet 1.9 lacks bfloat16 on GPUs)")
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         set_state(self.model, state)

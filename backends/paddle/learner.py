@@ -10,7 +10,7 @@ import paddle
 from paddle import nn
 
 from backends.paddle.data import load_batches
-from backends.paddle.device import find_device
+from backends.paddle.device import find_device, find_low_precision
 from backends.paddle.inference import Predictor
 from backends.paddle.losses import segmentation_loss
 from backends.paddle.models import build_model
@@ -21,6 +21,7 @@ from core.backend import Batch
 from core.config import Config
 from core.data.pipeline import TrainingSamples
 from core.errors import ConfigError
+from core.loss_scale import LossScale
 from core.losses import Objective
 
 
@@ -35,9 +36,12 @@ class Learner:
         self.model = build_model(spec).to(dtype=self.dtype)
         self.optimizer = Optimizer(self.model, config.optimizer)
         self.clip_norm = config.train.clip_norm
-        self.mixed = config.train.precision == "mixed"
-        if self.mixed and not self.place.startswith("gpu"):
-            raise ConfigError(f"train.precision: mixed needs a GPU, the device is {self.place}")
+        self.low = find_low_precision(config.train.precision, self.place)
+        self.loss_scale = LossScale() if self.low == "float16" else None
+        if config.train.channels_last:
+            raise ConfigError("train.channels_last: only PyTorch's layers take both layouts; leave it out")
+        if config.train.compile:
+            paddle.jit.to_static(self.model, full_graph=True)  # in place
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         set_state(self.model, state)
@@ -46,10 +50,13 @@ class Learner:
         return get_state(self.model)
 
     def set_optimizer_state(self, state: Mapping[str, np.ndarray], steps: int) -> None:
+        if self.loss_scale is not None:
+            self.loss_scale.set_state(state)
+            steps -= self.loss_scale.skipped
         self.optimizer.set_state(state, steps)
 
     def get_optimizer_state(self) -> dict[str, np.ndarray]:
-        return self.optimizer.get_state()
+        return self.optimizer.get_state() | ({} if self.loss_scale is None else self.loss_scale.get_state())
 
     def load_batches(self, samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
         return load_batches(samples, batch_size, workers)
@@ -61,19 +68,31 @@ class Learner:
         total: list[float] = []
         for part, pictures in enumerate(images):
             x = paddle.to_tensor(pictures, dtype=self.dtype)
-            with paddle.amp.auto_cast(enable=self.mixed, dtype="bfloat16"):
+            with paddle.amp.auto_cast(enable=self.low is not None, dtype=self.low or "bfloat16"):
                 outputs = self.model(x)
             loss, heads = segmentation_loss(outputs, objective, part)
-            loss.backward()
+            (loss if self.loss_scale is None else loss * self.loss_scale.value).backward()
             values = [float(head) for head in heads]
             total = [a + b for a, b in zip(total, values)] if total else values
         return total
 
     def update(self, lr: float) -> None:
+        if self.loss_scale is not None and not self._unscale(self.loss_scale):
+            return
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
         self.optimizer.set_learning_rate(lr)
         self.optimizer.step()
+
+    @paddle.no_grad()
+    def _unscale(self, scale: LossScale) -> bool:
+        """Divides the gradients by the scale; whether all of them are finite."""
+        largest = []
+        for parameter in self.model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.scale_(1 / scale.value)
+                largest.append(parameter.grad.abs().max())
+        return scale.update(float(paddle.stack(largest).max()))
 
     def wait(self) -> None:
         if self.place.startswith("gpu"):

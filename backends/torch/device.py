@@ -33,3 +33,16 @@ def is_gpu(name: str) -> bool:
 def device_memory_mib(name: str) -> float | None:
     """The most memory that tensors have taken on the GPU so far, MiB."""
     return torch.cuda.max_memory_allocated(find_device(name)) / 2**20
+
+
+def find_low_precision(name: str, device: torch.device) -> torch.dtype | None:
+    """What autocast computes in under `train.precision`, or None. Raises ConfigError where the device cannot."""
+    if name == "fp16":
+        if device.type == "cpu":
+            raise ConfigError("train.precision: fp16 needs a GPU, the device is cpu; bf16 works there")
+        return torch.float16
+    if name == "bf16":
+        if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise ConfigError(f"train.precision: {torch.cuda.get_device_name(device)} has no bf16; fp16 works there")
+        return torch.bfloat16
+    return None

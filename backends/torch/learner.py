@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
@@ -10,7 +12,7 @@ import torch
 from torch import nn
 
 from backends.torch.data import load_batches
-from backends.torch.device import find_device
+from backends.torch.device import find_device, find_low_precision
 from backends.torch.inference import Predictor
 from backends.torch.losses import segmentation_loss
 from backends.torch.models import build_model
@@ -21,6 +23,7 @@ from core.backend import Batch
 from core.config import Config
 from core.data.pipeline import TrainingSamples
 from core.errors import ConfigError
+from core.loss_scale import LossScale
 from core.losses import Objective
 
 
@@ -35,9 +38,12 @@ class Learner:
         self.model = build_model(spec).to(self.device, self.dtype)
         self.optimizer = Optimizer(self.model, config.optimizer)
         self.clip_norm = config.train.clip_norm
-        self.mixed = config.train.precision == "mixed"
-        if self.mixed and self.device.type != "cuda":
-            raise ConfigError(f"train.precision: mixed needs a GPU, the device is {self.device}")
+        self.low = find_low_precision(config.train.precision, self.device)
+        self.loss_scale = LossScale() if self.low is torch.float16 else None
+        self.layout = torch.channels_last if config.train.channels_last else torch.contiguous_format
+        if config.train.compile:
+            _require_compiler(self.device)
+            self.model.compile()
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         set_state(self.model, state)
@@ -46,10 +52,13 @@ class Learner:
         return get_state(self.model)
 
     def set_optimizer_state(self, state: Mapping[str, np.ndarray], steps: int) -> None:
+        if self.loss_scale is not None:
+            self.loss_scale.set_state(state)
+            steps -= self.loss_scale.skipped
         self.optimizer.set_state(state, steps)
 
     def get_optimizer_state(self) -> dict[str, np.ndarray]:
-        return self.optimizer.get_state()
+        return self.optimizer.get_state() | ({} if self.loss_scale is None else self.loss_scale.get_state())
 
     def load_batches(self, samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
         return load_batches(samples, batch_size, workers)
@@ -60,20 +69,29 @@ class Learner:
         self.optimizer.zero_grad()
         total: list[float] = []
         for part, pictures in enumerate(images):
-            x = torch.from_numpy(pictures).to(self.device, self.dtype)
-            with torch.autocast("cuda", torch.bfloat16, enabled=self.mixed):
+            x = torch.from_numpy(pictures).to(self.device, self.dtype, memory_format=self.layout)
+            with torch.autocast(self.device.type, self.low, enabled=self.low is not None):
                 outputs = self.model(x)
             loss, heads = segmentation_loss(outputs, objective, part)
-            loss.backward()
+            (loss if self.loss_scale is None else loss * self.loss_scale.value).backward()
             values = [float(head.detach()) for head in heads]
             total = [a + b for a, b in zip(total, values)] if total else values
         return total
 
     def update(self, lr: float) -> None:
+        if self.loss_scale is not None and not self._unscale(self.loss_scale):
+            return
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
         self.optimizer.set_learning_rate(lr)
         self.optimizer.step()
+
+    @torch.no_grad()
+    def _unscale(self, scale: LossScale) -> bool:
+        """Divides the gradients by the scale; whether all of them are finite."""
+        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        torch._foreach_mul_(gradients, 1 / scale.value)
+        return scale.update(float(torch.stack([gradient.abs().max() for gradient in gradients]).max()))
 
     def wait(self) -> None:
         if self.device.type == "cuda":
@@ -81,3 +99,10 @@ class Learner:
 
     def predictor(self) -> Predictor:
         return Predictor.of(self.model)
+
+
+def _require_compiler(device: torch.device) -> None:
+    """Raises ConfigError where torch.compile would look for a C++ compiler in vain."""
+    wanted = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
+    if device.type == "cpu" and not any(shutil.which(name) for name in wanted):
+        raise ConfigError(f"train.compile: torch.compile needs a C++ compiler, {' or '.join(wanted)} is not there")

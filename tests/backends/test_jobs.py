@@ -192,12 +192,6 @@ def test_a_run_in_float64_resumes_in_float64(finished: Path, backend: str, tmp_p
     assert load_checkpoint(directory.last).weights["head.classifier.weight"].dtype == np.float64
 
 
-def test_mixed_precision_is_refused_where_it_is_not(backend: str, tmp_path: Path) -> None:
-    mixed = settings(train__precision="mixed")
-    result = run(backend, "train", *mixed, "--device", "cpu", "--run", tmp_path / "run", expect=2)
-    assert "train.precision: " in result.stderr
-
-
 def test_an_existing_run_is_not_replaced_unasked(finished: Path, backend: str) -> None:
     before = (finished / "last.safetensors").read_bytes()
     result = run(backend, "train", *settings(), "--run", finished, expect=2)
