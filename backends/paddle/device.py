@@ -37,13 +37,13 @@ def device_memory_mib(name: str) -> float | None:
     return paddle.device.cuda.max_memory_allocated(find_device(name)) / 2**20
 
 
-def find_low_precision(name: str, place: str) -> str | None:
+def find_low_precision(name: str, device: str) -> str | None:
     """What autocast computes in under `train.precision`, or None. Raises ConfigError where the device cannot."""
     low = {"bf16": "bfloat16", "fp16": "float16"}.get(name)
     if low is None:
         return None
-    if not place.startswith("gpu"):
-        raise ConfigError(f"train.precision: Paddle's {name} needs a GPU, the device is {place}; leave it at float32")
+    if not device.startswith("gpu"):
+        raise ConfigError(f"train.precision: Paddle's {name} needs a GPU, the device is {device}; leave it at float32")
     if low == "bfloat16" and not paddle.amp.is_bfloat16_supported():
         raise ConfigError("train.precision: this GPU has no bf16; fp16 works there")
     return low
