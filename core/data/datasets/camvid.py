@@ -19,10 +19,12 @@ import numpy as np
 
 from core.data.datasets.base import FileDataset, Pair, Sample
 from core.data.datasets.facts import Facts
+from core.data.datasets.images import read_label
 from core.data.datasets.layouts import below, label_below
 from core.data.datasets.listing import IMAGE_EXTENSIONS, choose, columns, pictures_by_stem, read_lines
 from core.data.label_decoding import read_colors
 from core.data.labels import IGNORE, LabelSpace, Numbering, plain, read_rows
+from core.data.prepare.convert import colors_to_png
 from core.data.prepare.recipe import Take
 from core.data.transforms import resize_image, resize_label
 from core.errors import DataError, SplitMissing
@@ -218,7 +220,7 @@ class CamVidFull(FileDataset):
         title="CamVid, 720x960",
         source="Brostow et al., Semantic object classes in video, Pattern Recognition Letters 2009",
         counts={"train": 367, "val": 101, "trainval": 468, "test": 233},
-        layout=("images/NAME.png", "labels/NAME_L.png, in 32 colours"),
+        layout=("images/NAME.png", "labels/NAME.png, places among the 32 colours (or NAME_L.png, in colours)"),
         pictures="960x720",
         crop=(720, 960),
         base=960,
@@ -228,7 +230,7 @@ class CamVidFull(FileDataset):
     )
     recipe = (
         Take(r"((?:0001TP|0006R0|0016E5|Seq05VD)_f?\d+)\.png", r"images/\1.png"),
-        Take(r"((?:0001TP|0006R0|0016E5|Seq05VD)_f?\d+)_L\.png", r"labels/\1_L.png"),
+        Take(r"((?:0001TP|0006R0|0016E5|Seq05VD)_f?\d+)_L\.png", r"labels/\1.png", colors_to_png(COLORS)),
     )
 
     def __init__(
@@ -251,10 +253,10 @@ class CamVidFull(FileDataset):
         pictures = below(folder)
         parts = ("train", "val") if self.split == "trainval" else (self.split,)
         names = [name for part in parts for name in pictures if split_of(name) == part]
-        return [Pair(name, pictures[name], label_below(self.root / "labels", name, ("_L",))) for name in names]
+        return [Pair(name, pictures[name], label_below(self.root / "labels", name, ("", "_L"))) for name in names]
 
     def decode(self, path: Path) -> np.ndarray:
-        return read_colors(path, COLORS)
+        return read_colors(path, COLORS) if path.stem.endswith("_L") else read_label(path)
 
     def numbering(self, path: Path) -> Numbering:
         return self.space.numbering(self.folding)

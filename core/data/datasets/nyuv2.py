@@ -122,7 +122,7 @@ class NYUv2(ListedDataset):
     space = SPACES[40]
     splits = ("train", "test")
     image_folder = "images"
-    label_folders = ("labels", "labels40", "labels13")
+    label_folders: tuple[str, ...] = ("labels", "labels40", "labels13")
     lists: ClassVar[Lists] = {split: (f"{split}.txt",) for split in ("train", "test")}
     facts = Facts(
         title="NYUv2",

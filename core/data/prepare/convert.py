@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from core.data.label_decoding import encode_png
+from core.data.datasets.containers import lossy_format
+from core.data.label_decoding import Color, encode_png, index_of_colors
 from core.data.labels import IGNORE, Row
 from core.data.matlab import read_mat, smallest_kind
 from core.data.prepare.recipe import Convert
@@ -52,6 +53,21 @@ def mask_to_png(data: bytes, where: str) -> bytes:
     if mask is None:
         raise DataError(f"{where}: not an image, or one that is corrupt ({len(data)} bytes)")
     return encode_png((mask >= 1 if mask.max(initial=0) <= 1 else mask >= 128).astype(np.uint8))
+
+
+def colors_to_png(colors: tuple[Color, ...]) -> Convert:
+    """A picture that paints each class in one colour as a label map of the places in `colors`."""
+
+    def convert(data: bytes, where: str) -> bytes:
+        try:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        except cv2.error:
+            image = None
+        if image is None or lossy_format(data) is not None:
+            raise DataError(f"{where}: no picture of colours that are kept as they are, as PNG does")
+        return encode_png(index_of_colors(image[..., ::-1], colors, where))
+
+    return convert
 
 
 def last_parts(data: bytes, where: str) -> bytes:

@@ -65,10 +65,16 @@ def fill_polygon(points: Sequence[float], height: int, width: int) -> np.ndarray
     row = np.minimum(y[moved], y[moved - 1])
     row = np.ceil(((row + 0.5) / _FINE - 0.5).clip(0, height))
     inside = (np.floor(column) == column) & (column >= 0) & (column <= width - 1)
-    places = np.sort(np.append(column[inside] * height + row[inside], height * width).astype(np.int64))
-    flips = np.zeros(height * width + 1, np.int64)
-    np.add.at(flips, places, 1)
-    return (np.cumsum(flips)[:-1] % 2 == 1).reshape(width, height).T
+    mask = np.zeros((width, height), bool)
+    if inside.any():
+        columns, rows = column[inside].astype(np.int64), row[inside].astype(np.int64)
+        first, last = int(columns.min()), int(columns.max()) + 1
+        flips = np.zeros(
+            (last - first) * height + 1, np.uint8
+        )  # a closed line crosses each column an even number of times
+        np.bitwise_xor.at(flips, (columns - first) * height + rows, 1)
+        mask[first:last] = np.bitwise_xor.accumulate(flips)[:-1].reshape(-1, height)
+    return mask.T
 
 
 def _edge(start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 from core.data.datasets.listing import is_macos_companion
 from core.errors import DataError
@@ -43,7 +43,7 @@ class ArchiveMember:
     origin: str
     where: str
     size: int
-    fetch: Callable[[], BinaryIO]
+    fetch: Callable[[], IO[bytes]]
     scratch: Path
     file: Path | None = None  # where it lies on the disk already
     data: bytes | None = None  # of a tar's member, which can be read only in passing
@@ -102,7 +102,7 @@ def members(place: Path, base: Path, scratch: Path, wanted: Wanted) -> Iterator[
     else:
         path = _told_from(place, base)
         folder = str(PurePosixPath(path).parent) if "/" in path else place.parent.name
-        size, fetch = place.stat().st_size, partial(open, place, "rb")
+        size, fetch = place.stat().st_size, partial(Path.open, place, "rb")
         member = ArchiveMember(path, folder, str(place), size, fetch, scratch, place)
         if wanted(member):
             yield member
@@ -195,5 +195,5 @@ def _tar_members(place: Path, base: Path, scratch: Path, wanted: Wanted) -> Iter
             yield member
 
 
-def _passed() -> BinaryIO:
+def _passed() -> IO[bytes]:
     raise AssertionError("a tar's member is read when it is passed")
