@@ -54,7 +54,7 @@ class SiftFlow(ListedDataset):
     recipe = (
         Take(rf"Images/{_SCENES}([^/]+\.jpg)", r"images/\1"),
         Take(rf"SemanticLabels/{_SCENES}([^/]+)\.mat", r"labels/\1.png", mat_to_png("S")),
-        Take(r"TestSet1\.txt", r"test.txt", last_parts),
+        Take(r"(?:TestSet1|test)\.txt", r"test.txt", last_parts),
     )
 
     def names(self) -> list[str]:

@@ -20,6 +20,8 @@ from core.data.prepare.check import check
 from core.data.prepare.engine import make
 from core.errors import DataError, SegParityError
 
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
@@ -28,15 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not dataset.recipe or not issubclass(dataset, FileDataset):
             names = ", ".join(name for name, found in DATASETS.items() if found.recipe)
             raise DataError(f"data set {options.name!r} is not made from archives; those that are: {names}")
-        with tqdm(unit=" files", desc=f"{options.name}: writing", file=sys.stderr) as bar:
+        with tqdm(total=100, desc=f"{options.name}: writing", file=sys.stderr, bar_format=_BAR) as bar:
             made = make(
                 dataset,
                 options.sources,
                 options.root,
                 options.workers,
                 options.overwrite,
-                lambda done: bar.update(done - bar.n) and None,
+                lambda done, share: _tell_share(bar, done, share),
             )
+            _tell_share(bar, made.written + made.kept, 1.0)
         print(f"{options.root}: {made.written} files written, {made.kept} were there already")
         with tqdm(unit=" samples", desc=f"{options.name}: checking", file=sys.stderr) as bar:
             splits = check(dataset, options.root, options.check, options.workers, lambda n, of: _tell(bar, n, of))
@@ -56,6 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
     return 1 if short and options.strict else 0
+
+
+def _tell_share(bar: tqdm, done: int, share: float) -> None:
+    bar.set_postfix_str(f"{done} files", refresh=False)
+    bar.update(max(100 * share - bar.n, 0))
 
 
 def _tell(bar: tqdm, done: int, total: int) -> None:
@@ -78,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("name", metavar="NAME", help="the data set, as data.dataset names it")
     parser.add_argument(
-        "--from", dest="sources", metavar="ARCHIVES", type=Path, nargs="+", required=True,
+        "--from", dest="sources", metavar="ARCHIVES", type=Path, nargs="+", action="extend", required=True,
         help="archives (zip, tar, tgz, …), .mat and .json files, or folders that hold them or what was in them",
     )  # fmt: skip
     parser.add_argument("--to", dest="root", metavar="ROOT", type=Path, required=True, help="becomes data.root")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
@@ -33,7 +33,8 @@ class AsClasses:
     target: str
     least_area: Mapping[str, float] = field(default_factory=dict)
 
-    def __call__(self, member: Member) -> Iterator[Job]:
+    def __call__(self, member: Member) -> list[Job]:
+        jobs = []
         part = PurePosixPath(member.path).stem.split("_")[-1]
         pictures, objects = _read(member)
         for number, picture in sorted(pictures.items()):
@@ -43,7 +44,8 @@ class AsClasses:
             stem = PurePosixPath(picture["file_name"]).stem
             where = f"{member.where}: picture {picture['file_name']}"
             target = self.target.format(part=part, stem=stem)
-            yield Job(target, partial(self.paint, mine, picture["height"], picture["width"], where), where)
+            jobs.append(Job(target, partial(self.paint, mine, picture["height"], picture["width"], where), where))
+        return jobs
 
     def paint(self, objects: list[Any], height: int, width: int, where: str) -> bytes:
         """The label map, a PNG."""

@@ -18,7 +18,7 @@ from threading import Event, Lock, Semaphore
 
 from core.data.datasets.base import Dataset
 from core.data.prepare.recipe import Job, Step
-from core.data.prepare.sources import ArchiveMember, members
+from core.data.prepare.sources import ArchiveMember, members, weigh
 from core.errors import CheckpointError, DataError, OutputError
 from core.files import PARTIAL, naming
 from core.lock import locked
@@ -26,7 +26,7 @@ from core.lock import locked
 LOCK = ".prepare.lock"
 _SCRATCH = ".prepare.scratch."
 
-Progress = Callable[[int], None]  # how many files are done
+Progress = Callable[[int, float], None]  # how many files are done, and the share of the archives that is read
 
 
 @dataclass
@@ -90,7 +90,7 @@ def make(
     root: Path,
     workers: int = 1,
     overwrite: bool = False,
-    progress: Progress = lambda done: None,
+    progress: Progress = lambda done, share: None,
 ) -> Made:
     """Write the layout of `dataset` below `root`.
 
@@ -98,7 +98,7 @@ def make(
         sources: archives, or folders that hold archives or unpacked files.
         workers: how many files are made at once.
         overwrite: write files anew that are there already.
-        progress: told the number of files done, each time it grows.
+        progress: told the number of files done and the share of the archives read, each time a file is done.
 
     Raises:
         DataError: an archive that is damaged, not trusted or not this data set's.
@@ -131,6 +131,7 @@ class _Planned:
     job: Job
     path: Path
     there: bool
+    share: float  # of the sources' bytes, up to this file
 
 
 def _jobs(
@@ -151,17 +152,21 @@ def _jobs(
             return False  # --to lies within --from
         return step_of(member) is not None
 
+    total, passed = max(sum(map(weigh, sources)), 1), 0
     for source in sources:
         base = source if source.is_dir() else source.parent
         for member in members(source, base, scratch, wanted):
             found = step_of(member)
             assert found is not None
-            for job in found[0].jobs(member):
+            jobs = found[0].jobs(member)
+            for number, job in enumerate(jobs, 1):
                 if job.target in seen:
                     continue
                 seen.add(job.target)
                 path = destination.place(job.target, job.where)
-                yield _Planned(job, path, not overwrite and path.is_file() and path.stat().st_size > 0)
+                there = not overwrite and path.is_file() and path.stat().st_size > 0
+                yield _Planned(job, path, there, (passed + member.share * number / len(jobs)) / total)
+            passed += member.share
 
 
 def _make_all(planned: Iterator[_Planned], destination: Destination, workers: int, progress: Progress) -> Made:
@@ -171,17 +176,17 @@ def _make_all(planned: Iterator[_Planned], destination: Destination, workers: in
     counting = Lock()
     errors: list[BaseException] = []
 
-    def count(kept: bool) -> None:
+    def count(item: _Planned) -> None:
         with counting:
-            made.kept += kept
-            made.written += not kept
-            progress(made.written + made.kept)
+            made.kept += item.there
+            made.written += not item.there
+            progress(made.written + made.kept, item.share)
 
     def run(item: _Planned) -> None:
         try:
             if not failed.is_set():
                 destination.write(item.path, item.job.make(), item.job.where)
-                count(kept=False)
+                count(item)
         except BaseException as error:
             errors.append(error)
             failed.set()
@@ -194,7 +199,7 @@ def _make_all(planned: Iterator[_Planned], destination: Destination, workers: in
                 if failed.is_set():
                     break
                 if item.there:
-                    count(kept=True)
+                    count(item)
                     continue
                 places.acquire()
                 pool.submit(run, item)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -57,19 +58,21 @@ class _Arrays:
             ) from None
 
 
-def labelled_pictures(test: Collection[int]) -> Callable[[Member], Iterator[Job]]:
+def labelled_pictures(test: Collection[int]) -> Callable[[Member], list[Job]]:
     """Pictures, labels and the lists of the splits; `test` are the places, from 0, of the pictures for testing."""
 
-    def expand(member: Member) -> Iterator[Job]:
+    def expand(member: Member) -> list[Job]:
+        jobs = []
         arrays = _Arrays(member.on_disk())
         count = len(arrays.images)
         for split in ("train", "test"):
             names = [_name(i) for i in range(count) if (i in test) == (split == "test")]
-            yield Job(f"{split}.txt", "".join(f"{name}\n" for name in names).encode, member.where)
+            jobs.append(Job(f"{split}.txt", "".join(f"{name}\n" for name in names).encode, member.where))
         for i in range(count):
             where = f"{member.where}: picture {i + 1}"
-            yield Job(f"images/{_name(i)}.png", lambda i=i: arrays.picture(i), where)  # type: ignore[misc]
-            yield Job(f"labels/{_name(i)}.png", lambda i=i: arrays.label(i), where)  # type: ignore[misc]
+            jobs.append(Job(f"images/{_name(i)}.png", partial(arrays.picture, i), where))
+            jobs.append(Job(f"labels/{_name(i)}.png", partial(arrays.label, i), where))
+        return jobs
 
     return expand
 

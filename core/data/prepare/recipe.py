@@ -7,7 +7,7 @@ through for members whose paths end as a `Take` or an `Expand` says.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -69,14 +69,13 @@ class Take:
             return None
         return match.expand(self.target)
 
-    def jobs(self, member: Member) -> Iterator[Job]:
+    def jobs(self, member: Member) -> Sequence[Job]:
         target = self.target_of(member)
         assert target is not None
         convert = self.convert
         if convert is None:
-            yield Job(target, member.read, member.where)
-        else:
-            yield Job(target, lambda: convert(member.read(), member.where), member.where)
+            return [Job(target, member.read, member.where)]
+        return [Job(target, lambda: convert(member.read(), member.where), member.where)]
 
 
 @dataclass(frozen=True)
@@ -84,13 +83,13 @@ class Expand:
     """A member that holds many files: a .mat with all pictures, a JSON with all annotations."""
 
     pattern: str
-    expand: Callable[[Member], Iterable[Job]]
+    expand: Callable[[Member], Sequence[Job]]
 
     def target_of(self, member: Member) -> str | None:
         return "" if matches(self.pattern, member.path) else None
 
-    def jobs(self, member: Member) -> Iterator[Job]:
-        yield from self.expand(member)
+    def jobs(self, member: Member) -> Sequence[Job]:
+        return self.expand(member)
 
 
 Step = Take | Expand

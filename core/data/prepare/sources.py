@@ -37,7 +37,7 @@ Wanted = Callable[["ArchiveMember"], bool]
 
 @dataclass
 class ArchiveMember:
-    """A file in an archive or a folder; `fetch` opens it."""
+    """A file in an archive or a folder; `fetch` opens it. `share`: the bytes of the source up to here, for progress."""
 
     path: str
     origin: str
@@ -47,6 +47,7 @@ class ArchiveMember:
     scratch: Path
     file: Path | None = None  # where it lies on the disk already
     data: bytes | None = None  # of a tar's member, which can be read only in passing
+    share: int = 0
 
     def read(self) -> bytes:
         if self.data is not None:
@@ -102,10 +103,17 @@ def members(place: Path, base: Path, scratch: Path, wanted: Wanted) -> Iterator[
     else:
         path = _told_from(place, base)
         folder = str(PurePosixPath(path).parent) if "/" in path else place.parent.name
-        size, fetch = place.stat().st_size, partial(Path.open, place, "rb")
-        member = ArchiveMember(path, folder, str(place), size, fetch, scratch, place)
+        size, fetch = place.stat().st_size, lambda: place.open("rb")
+        member = ArchiveMember(path, folder, str(place), size, fetch, scratch, place, share=size)
         if wanted(member):
             yield member
+
+
+def weigh(place: Path) -> int:
+    """The bytes of all archives and files that `members` looks into, so that shares of them can be told."""
+    if place.is_dir():
+        return sum((Path(parent) / name).stat().st_size for parent, _, names in os.walk(place) for name in names)
+    return place.stat().st_size
 
 
 def _told_from(place: Path, base: Path) -> str:
@@ -137,7 +145,9 @@ def _zip_members(place: Path, base: Path, scratch: Path, wanted: Wanted) -> Iter
         raise DataError(f"{place}: {len(entries)} members; no archive of a data set")
     _refuse_overlaps(entries, place)
     _sensible(sum(entry.file_size for entry in entries), place.stat().st_size, str(place), 1 << 50)
+    share = 0
     for entry in entries:
+        share += entry.compress_size
         path = safe_path(entry.filename, place)
         if entry.is_dir() or is_macos_companion(Path(path)):
             continue
@@ -151,6 +161,7 @@ def _zip_members(place: Path, base: Path, scratch: Path, wanted: Wanted) -> Iter
         if entry.flag_bits & 1:
             raise DataError(f"{where}: is encrypted; unpack the archive, and give the folder")
         _sensible(entry.file_size, entry.compress_size, where)
+        member.share, share = share, 0
         yield member
 
 
@@ -165,7 +176,8 @@ def _refuse_overlaps(entries: list[zipfile.ZipInfo], place: Path) -> None:
 
 def _tar_members(place: Path, base: Path, scratch: Path, wanted: Wanted) -> Iterator[ArchiveMember]:
     packed, unpacked, origin = place.stat().st_size, 0, _told_from(place, base)
-    with reading(str(place)), tarfile.open(place, "r|*") as archive:
+    at = 0
+    with reading(str(place)), open(place, "rb") as raw, tarfile.open(fileobj=raw, mode="r|*") as archive:
         for number, entry in enumerate(archive):
             if number > _MOST_MEMBERS:
                 raise DataError(f"{place}: more than {_MOST_MEMBERS} members; no archive of a data set")
@@ -192,6 +204,7 @@ def _tar_members(place: Path, base: Path, scratch: Path, wanted: Wanted) -> Iter
                 member.data = file.read()
                 if len(member.data) != entry.size:
                     raise DataError(f"{where}: the archive is cut short; fetch it again")
+            member.share, at = raw.tell() - at, raw.tell()
             yield member
 
 
