@@ -372,3 +372,42 @@ def test_run_lengths_and_polygons():
     for wrong in ([[1, 2, 3]], [["a", "b"]], {"size": [2, 5]}, {"size": [3, 5], "counts": [15]}, 7):
         with pytest.raises(DataError, match="cannot be read"):
             mask_of(wrong, 2, 5, "x")
+
+
+def test_official_trees(tmp_path):
+    """Folder trees as Datumaro's tests have them."""
+    sample = require_shared("data/datumaro_layouts_sample")
+    voc = open_dataset("voc", "train", sample / "voc_dataset/voc_dataset1", require_labels=False)
+    assert voc.decode(sample / "voc_dataset/voc_dataset1/SegmentationClass/2007_000001.png")[0, 0] == 2  # in colours
+    instances = open_dataset("cityscapes", "train", sample / "cityscapes_dataset/dataset")
+    assert instances.pairs[0].label.name.endswith("_instanceIds.png")
+    assert {instances.classes[i] for i in np.unique(instances[0].label) if i != IGNORE} == {"person"}
+    painted = open_dataset("camvid", "train", sample / "camvid_dataset")
+    assert painted.decode(painted.pairs[0].label).shape == (1, 5)
+    for name in ("ade20k2017_dataset", "ade20k2020_dataset"):
+        shutil.copytree(sample / name / "dataset", tmp_path / name / "images")
+        for split in ("train", "val"):
+            assert len(open_dataset("ade20k_full", split, tmp_path / name)) == 1
+
+
+def test_instance_ids(tmp_path):
+    for folder, end, data in (
+        ("leftImg8bit", "leftImg8bit", picture(kind=".png")),
+        ("gtFine", "gtFine_instanceIds", png(stored([7, 26, 24000, 26017, 33002], kind=np.uint16))),
+    ):
+        (tmp_path / folder / "val/x").mkdir(parents=True)
+        (tmp_path / folder / f"val/x/x_0_1_{end}.png").write_bytes(data)
+    label = open_dataset("cityscapes", "val", tmp_path)[0].label
+    assert label.ravel()[:5].tolist() == [0, 13, 11, 13, 18]
+
+
+def test_painted_labels(tmp_path):
+    values = stored([*range(21), IGNORE])
+    (tmp_path / "a.png").write_bytes(png(voc_palette(256)[values]))
+    voc = DATASETS["voc"]
+    assert np.array_equal(voc.decode(voc, tmp_path / "a.png"), values)
+    places = stored([*range(32)])
+    (tmp_path / "a.png").write_bytes(png(np.array(camvid.COLORS, np.uint8)[places]))
+    read = DATASETS["camvid"].decode(DATASETS["camvid"], tmp_path / "a.png")
+    folded = camvid.FULL_SPACE.numbering().table[places]
+    assert np.array_equal(read, np.where(folded == IGNORE, 11, folded))

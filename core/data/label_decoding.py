@@ -8,12 +8,14 @@ Each function gives the numbers of one file, uint8 or uint16 [H, W], as stored; 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from core.data.datasets.containers import PNG
 from core.data.datasets.images import read_image, read_label
 from core.data.matlab import read_mat, smallest_kind
 from core.errors import DataError
@@ -32,6 +34,18 @@ def read_colors(path: Path, colors: Sequence[Color]) -> np.ndarray:
     Raises DataError for a colour that is not among them; lossy formats are refused as for other label maps.
     """
     return index_of_colors(_lossless(path), tuple(colors), path)
+
+
+def read_numbers_or_colors(path: Path, colors: Sequence[Color], values: Sequence[int]) -> np.ndarray:
+    """A label map of numbers (or palette indices), or a PNG that has the palette's colours in place of them.
+
+    `values`: the numbers that `colors` stand for.
+    """
+    with suppress(OSError), open(path, "rb") as file:  # what is wrong with the file is told below
+        head = file.read(26)
+        if head.startswith(PNG) and head[25:] in (b"\x02", b"\x06"):
+            return np.asarray(values, np.uint8)[read_colors(path, colors)]
+    return read_label(path)
 
 
 def index_of_colors(image: np.ndarray, colors: tuple[Color, ...], path: str | Path) -> np.ndarray:

@@ -22,7 +22,7 @@ from core.data.datasets.facts import Facts
 from core.data.datasets.images import read_label
 from core.data.datasets.layouts import below, label_below
 from core.data.datasets.listing import IMAGE_EXTENSIONS, choose, columns, pictures_by_stem, read_lines
-from core.data.label_decoding import read_colors
+from core.data.label_decoding import read_colors, read_numbers_or_colors
 from core.data.labels import IGNORE, LabelSpace, Numbering, plain, read_rows
 from core.data.prepare.convert import colors_to_png
 from core.data.prepare.recipe import Take
@@ -49,8 +49,63 @@ SPACE = LabelSpace(CLASSES, PALETTE, {"segnet": plain(11, (_VOID, IGNORE))}, voi
 WITH_VOID = LabelSpace((*CLASSES, "Void"), np.concatenate([PALETTE, np.zeros((1, 3), np.uint8)]))
 
 
+# The 32 classes: their colour, the class they are folded to, their name.
+_32 = tuple(
+    (row.color, row.name.split(" > ")[0], row.name.split(" > ")[1])
+    for row in read_rows("""
+    - 408040 Animal > Pedestrian
+    - c00080 Archway > Building
+    - 0080c0 Bicyclist > Bicyclist
+    - 008040 Bridge > Building
+    - 800000 Building > Building
+    - 400080 Car > Car
+    - 4000c0 CartLuggagePram > Pedestrian
+    - c08040 Child > Pedestrian
+    - c0c080 Column_Pole > Pole
+    - 404080 Fence > Fence
+    - 8000c0 LaneMkgsDriv > Road
+    - c00040 LaneMkgsNonDriv > Road
+    - 808040 Misc_Text > Sign
+    - c000c0 MotorcycleScooter > Bicyclist
+    - 804040 OtherMoving > Car
+    - 40c080 ParkingBlock > Pavement
+    - 404000 Pedestrian > Pedestrian
+    - 804080 Road > Road
+    - 8080c0 RoadShoulder > Pavement
+    - 0000c0 Sidewalk > Pavement
+    - c08080 SignSymbol > Sign
+    - 808080 Sky > Sky
+    - 4080c0 SUVPickupTruck > Car
+    - 000040 TrafficCone > Pole
+    - 004040 TrafficLight > Sign
+    - c04080 Train > Car
+    - 808000 Tree > Tree
+    - c080c0 Truck_Bus > Car
+    - 400040 Tunnel > Building
+    - c0c000 VegetationMisc > Tree
+    - 000000 Void > Void
+    - 40c000 Wall > Building
+    """)
+)
+COLORS = tuple(color for color, _, _ in _32)
+# The eleven that give the classes their names, in the order of CLASSES.
+_NAMESAKES = (
+    "Sky", "Building", "Column_Pole", "Road", "Sidewalk", "Tree", "SignSymbol", "Fence", "Car", "Pedestrian",
+    "Bicyclist",
+)  # fmt: skip
+
+_FOLDED = tuple(tuple(i for i, (_, _, to) in enumerate(_32) if to == name) for name in CLASSES)
+_EXACT = tuple(tuple(i for i, (_, name, _) in enumerate(_32) if name == own) for own in _NAMESAKES)
+
+
+_PAINTED = (*COLORS, (60, 40, 222))  # SegNet's own colour of the pavement
+_NUMBERS = (*(CLASSES.index(to) if to in CLASSES else _VOID for _, _, to in _32), CLASSES.index("Pavement"))
+
+
 class CamVid(FileDataset):
     """CamVid with 11 classes; the stored value 11 (void) becomes 255. `trainval` is `train` followed by `val`.
+
+    Label maps in CamVid's colours, SegNet's eleven or the original 32, are read too.
 
     Args:
         void_class: keep void as a twelfth class, black, as the figures published with ESPNet count it (with
@@ -86,6 +141,9 @@ class CamVid(FileDataset):
     @classmethod
     def label_space(cls, *, void_class: bool = False, **options: Any) -> LabelSpace:
         return WITH_VOID if void_class else SPACE
+
+    def decode(self, path: Path) -> np.ndarray:
+        return read_numbers_or_colors(path, _PAINTED, _NUMBERS)
 
     def list_pairs(self) -> list[Pair]:
         parts = ("train", "val") if self.split == "trainval" else (self.split,)
@@ -137,55 +195,6 @@ def _pair(images: list[Path], image: str | None, labels: list[Path] | None, labe
 
 def _by_stem(folder: Path) -> dict[str, list[Path]]:
     return pictures_by_stem(folder.iterdir()) if folder.is_dir() else {}
-
-
-# The 32 classes: their colour, the class they are folded to, their name.
-_32 = tuple(
-    (row.color, row.name.split(" > ")[0], row.name.split(" > ")[1])
-    for row in read_rows("""
-    - 408040 Animal > Pedestrian
-    - c00080 Archway > Building
-    - 0080c0 Bicyclist > Bicyclist
-    - 008040 Bridge > Building
-    - 800000 Building > Building
-    - 400080 Car > Car
-    - 4000c0 CartLuggagePram > Pedestrian
-    - c08040 Child > Pedestrian
-    - c0c080 Column_Pole > Pole
-    - 404080 Fence > Fence
-    - 8000c0 LaneMkgsDriv > Road
-    - c00040 LaneMkgsNonDriv > Road
-    - 808040 Misc_Text > Sign
-    - c000c0 MotorcycleScooter > Bicyclist
-    - 804040 OtherMoving > Car
-    - 40c080 ParkingBlock > Pavement
-    - 404000 Pedestrian > Pedestrian
-    - 804080 Road > Road
-    - 8080c0 RoadShoulder > Pavement
-    - 0000c0 Sidewalk > Pavement
-    - c08080 SignSymbol > Sign
-    - 808080 Sky > Sky
-    - 4080c0 SUVPickupTruck > Car
-    - 000040 TrafficCone > Pole
-    - 004040 TrafficLight > Sign
-    - c04080 Train > Car
-    - 808000 Tree > Tree
-    - c080c0 Truck_Bus > Car
-    - 400040 Tunnel > Building
-    - c0c000 VegetationMisc > Tree
-    - 000000 Void > Void
-    - 40c000 Wall > Building
-    """)
-)
-COLORS = tuple(color for color, _, _ in _32)
-# The eleven that give the classes their names, in the order of CLASSES.
-_NAMESAKES = (
-    "Sky", "Building", "Column_Pole", "Road", "Sidewalk", "Tree", "SignSymbol", "Fence", "Car", "Pedestrian",
-    "Bicyclist",
-)  # fmt: skip
-
-_FOLDED = tuple(tuple(i for i, (_, _, to) in enumerate(_32) if to == name) for name in CLASSES)
-_EXACT = tuple(tuple(i for i, (_, name, _) in enumerate(_32) if name == own) for own in _NAMESAKES)
 
 
 def _others(stored: tuple[tuple[int, ...], ...]) -> Numbering:

@@ -12,8 +12,11 @@ the coarse ones; then the fine validation frames too, and without one coarse fra
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from core.data.datasets.base import FileDataset, Pair
 from core.data.datasets.facts import Facts
+from core.data.datasets.images import read_label
 from core.data.datasets.listing import choose, pictures_by_stem
 from core.data.labels import IGNORE, LabelSpace, Numbering, palette_of, plain, read_rows
 from core.data.prepare.recipe import Take
@@ -79,7 +82,8 @@ _NAME = r"([^/]+)/([^/]+)"
 class Cityscapes(FileDataset):
     """Cityscapes, 19 classes; everything else is 255.
 
-    `*_gtFine_labelTrainIds.png` is read where there is one, else `*_gtFine_labelIds.png` mapped by the official table.
+    `*_gtFine_labelTrainIds.png` is read where there is one, else `*_gtFine_labelIds.png` mapped by the official table,
+    else `*_gtFine_instanceIds.png`.
 
     Args:
         split: the test labels are not public: open it with `require_labels=False`.
@@ -152,6 +156,12 @@ class Cityscapes(FileDataset):
         left_out = _LEFT_OUT.get(self.split, set())
         return [pair for part in _PARTS[self.split] for pair in self._list_part(part) if pair.name not in left_out]
 
+    def decode(self, path: Path) -> np.ndarray:
+        stored = read_label(path, deep=path.stem.endswith("_instanceIds"))
+        if stored.dtype == np.uint8:
+            return stored
+        return np.where(stored < 1000, stored, stored // 1000)  # a group is its label id, an instance 1000 times it + n
+
     def numbering(self, path: Path) -> Numbering:
         return self.space.numbering("labelTrainIds" if path.stem.endswith("_labelTrainIds") else "labelIds")
 
@@ -173,7 +183,7 @@ class Cityscapes(FileDataset):
         if part == "test":  # the published files are place-holders without content
             return None
         kind = "gtCoarse" if part == _COARSE_ONLY or self.annotations == "coarse" else "gtFine"
-        for numbers in ("labelTrainIds", "labelIds"):
+        for numbers in ("labelTrainIds", "labelIds", "instanceIds"):
             path = self.root / kind / part / city / f"{name}_{kind}_{numbers}.png"
             if path.is_file():
                 return path

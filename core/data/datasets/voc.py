@@ -14,10 +14,9 @@ from typing import ClassVar
 import numpy as np
 
 from core.data.datasets.facts import Facts
-from core.data.datasets.images import read_label
 from core.data.datasets.layouts import ListedDataset, Lists, names_in
-from core.data.label_decoding import read_matlab
-from core.data.labels import LabelSpace, plain, voc_palette
+from core.data.label_decoding import read_matlab, read_numbers_or_colors
+from core.data.labels import IGNORE, LabelSpace, plain, voc_palette
 from core.data.prepare.convert import mat_to_png
 from core.data.prepare.recipe import Take
 
@@ -29,6 +28,15 @@ CLASSES = (
 SPACE = LabelSpace(CLASSES, voc_palette(21), {"voc": plain(21)}, void=("border, difficult",))
 
 _LISTS = "ImageSets/Segmentation"
+_VALUES = (*range(21), IGNORE)
+_COLORS = tuple((int(r), int(g), int(b)) for r, g, b in voc_palette(256)[list(_VALUES)])
+
+
+def read_voc(path: Path) -> np.ndarray:
+    """A label map: a palette PNG, one in the palette's colours, or SBD's .mat."""
+    if path.suffix == ".mat":
+        return read_matlab(path, "GTcls", "Segmentation")
+    return read_numbers_or_colors(path, _COLORS, _VALUES)
 
 
 class VOC(ListedDataset):
@@ -80,7 +88,7 @@ class VOC(ListedDataset):
         return first + sorted(set(further) - known)
 
     def decode(self, path: Path) -> np.ndarray:
-        return read_matlab(path, "GTcls", "Segmentation") if path.suffix == ".mat" else read_label(path)
+        return read_voc(path)
 
 
 class SBD(ListedDataset):
@@ -111,4 +119,4 @@ class SBD(ListedDataset):
     )
 
     def decode(self, path: Path) -> np.ndarray:
-        return read_matlab(path, "GTcls", "Segmentation") if path.suffix == ".mat" else read_label(path)
+        return read_voc(path)
