@@ -2,10 +2,13 @@
 
     config.yaml            the resolved configuration
     environment.json       versions, machine, command
-    metrics.jsonl          one line per iteration, and one per evaluation
+    metrics.jsonl          one line per iteration, and one per evaluation: the same, bit for bit, when the run is done again
+    evaluations.jsonl      one line per evaluation: the confusion matrix, each picture's score
+    timing.jsonl           one line per report: seconds, waiting for data, time left
     last.safetensors       weights, optimizer state and iteration: what `--resume` reads
     best.safetensors       the weights of the best evaluation
     predictions/           sample predictions of each evaluation
+    worst/                 the worst pictures of the last evaluation
 
 A checkpoint's tensors have canonical names; those of the optimizer are `optimizer.<slot>.<parameter>`. Everything else
 stands in its metadata, so that any backend can take up what another has written.
@@ -70,6 +73,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(weights, optimizer, int(metadata["iteration"]), metadata)
 
 
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The records of a file with a JSON object a line, up to one that a kill has cut; none where there is no file."""
+    records: list[dict[str, Any]] = []
+    if not path.exists():
+        return records
+    for line in path.read_bytes().splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            break
+        if not isinstance(record, dict) or not isinstance(record.get("iteration"), int):
+            break
+        records.append(record)
+    return records
+
+
 class RunDirectory:
     """The files of one run. Create a new one or open the one to resume; the constructor does neither."""
 
@@ -78,9 +97,12 @@ class RunDirectory:
         self.config = self.path / "config.yaml"
         self.environment = self.path / "environment.json"
         self.metrics = self.path / "metrics.jsonl"
+        self.evaluations = self.path / "evaluations.jsonl"
+        self.timing = self.path / "timing.jsonl"
         self.last = self.path / "last.safetensors"
         self.best = self.path / "best.safetensors"
         self.predictions = self.path / "predictions"
+        self.worst = self.path / "worst"
         self.events = self.path / "tensorboard"
 
     def check_free(self, overwrite: bool) -> None:
@@ -124,9 +146,9 @@ class RunDirectory:
                 except OutputError as error:
                     raise OutputError(str(error).replace(folder, str(self.path))) from error
                 # The configuration goes first and comes last: where it stands, all of one run stands.
-                for stale in (self.config, self.best, self.metrics):
+                for stale in (self.config, self.best, *self.records):
                     stale.unlink(missing_ok=True)
-                for tree in (self.predictions, self.events):
+                for tree in (self.predictions, self.worst, self.events):
                     if tree.is_dir():
                         shutil.rmtree(tree)
                 for file in (new.last, new.environment, new.config):
@@ -152,22 +174,22 @@ class RunDirectory:
             entries = []
         write_text(self.environment, json.dumps([*entries, dict(environment)], indent=1))
 
+    @property
+    def records(self) -> tuple[Path, ...]:
+        """The files that hold a record a line, each with its `iteration`."""
+        return self.metrics, self.evaluations, self.timing
+
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The records so far; a line cut by a kill is left out."""
-        records = []
-        if self.metrics.exists():
-            for line in self.metrics.read_text(encoding="utf-8").splitlines():
-                try:
-                    records.append(json.loads(line))
-                except ValueError:
-                    break
-        return records
+        """The records of metrics.jsonl so far."""
+        return read_records(self.metrics)
 
     def forget_after(self, iteration: int) -> None:
-        """Drops records and sample predictions of iterations that the resumed run does again."""
-        kept = [record for record in self.read_metrics() if record["iteration"] <= iteration]
-        write_text(self.metrics, "".join(json.dumps(record) + "\n" for record in kept))
-        for path in self.predictions.glob("*.png"):
+        """Drops records and predictions of iterations that the resumed run does again."""
+        for file in self.records:
+            if file.exists() or file == self.metrics:
+                kept = [record for record in read_records(file) if record["iteration"] <= iteration]
+                write_text(file, "".join(json.dumps(record) + "\n" for record in kept))
+        for path in (*self.predictions.glob("*.png"), *self.worst.glob("*.png")):
             number = path.name.partition("_")[0]
             if number.isdigit() and int(number) > iteration:
                 path.unlink()

@@ -55,7 +55,7 @@ class TrainConfig(Checked):
     """Length and bookkeeping of a run, counted in iterations (optimizer steps).
 
     batch_size pictures make an iteration, run in `accumulation` parts of equal size. Intervals of 0 mean only at the
-    end. clip_norm: largest global norm of the gradient. precision: what the network computes in; `bf16` and `fp16` are
+    end. worst_pictures: of each validation, kept with their label maps. clip_norm: largest global norm of the gradient. precision: what the network computes in; `bf16` and `fp16` are
     the framework's autocast (weights, norms and losses stay float32; fp16 with a loss scale, core.loss_scale) and are
     refused where framework or device have none; `float64`, thrice as slow, to tell rounding from error. compile: the
     network becomes one graph for the size of the crop: torch.compile, Paddle's to_static, Gluon with static shapes.
@@ -69,6 +69,7 @@ class TrainConfig(Checked):
     eval_interval: Interval = 0
     checkpoint_interval: Interval = 100
     sample_predictions: Annotated[int, Range(0), Adjustable()] = 2
+    worst_pictures: Annotated[int, Range(0), Adjustable()] = 4
     clip_norm: Annotated[Annotated[float, Range(above=0)] | None, Adjustable()] = None
     precision: Literal["float32", "float64", "bf16", "fp16"] = "float32"
     compile: Annotated[bool, Adjustable()] = False

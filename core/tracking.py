@@ -1,4 +1,8 @@
-"""Where a run's numbers go: metrics.jsonl always, TensorBoard and Weights & Biases if asked for."""
+"""Where a run's numbers and pictures go: its own files always, TensorBoard and Weights & Biases if asked for.
+
+They get what core.report shows: every scalar, each class's IoU by its name, speed and time left, the confusion matrix
+and the worst pictures.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,18 @@ import importlib
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
+from core.checkpoint import RunDirectory
 from core.config import LoggingConfig
 from core.errors import ConfigError
 from core.files import naming
+from core.pace import Lap
 
 
 def check_logging(config: LoggingConfig) -> None:
@@ -30,38 +39,89 @@ def check_logging(config: LoggingConfig) -> None:
 
 
 class Tracker:
-    """Takes records of scalars; `flush` makes them durable. Raises OutputError when the disk does not take them."""
+    """Takes records and pictures; `flush` makes them durable. Raises OutputError when the disk does not take them.
 
-    def __init__(self, metrics: Path, config: LoggingConfig, run_name: str, resolved: Mapping[str, Any]) -> None:
+    classes: names for the per-class figures that go to TensorBoard and Weights & Biases.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        config: LoggingConfig,
+        resolved: Mapping[str, Any],
+        classes: Sequence[str] = (),
+    ) -> None:
         check_logging(config)
-        self._path = metrics
-        with naming(metrics):
-            self._file = metrics.open("a", encoding="utf-8")
+        self._classes = classes
+        self._files: dict[Path, Any] = {}
+        for path in directory.records:
+            with naming(path):
+                self._files[path] = path.open("a", encoding="utf-8")
+        self._metrics, self._evaluations, self._timing = directory.records
         self._sinks: list[Any] = []
         if config.tensorboard:
-            self._sinks.append(_TensorBoard(metrics.parent / "tensorboard"))
+            self._sinks.append(_TensorBoard(directory.events))
         if config.wandb_project:
-            self._sinks.append(_WeightsAndBiases(config.wandb_project, run_name, metrics.parent, resolved))
+            name = directory.path.name
+            self._sinks.append(_WeightsAndBiases(config.wandb_project, name, directory.path, resolved))
 
     def add(self, iteration: int, record: Mapping[str, Any]) -> None:
-        """`iteration` counts finished iterations; nested values stand in metrics.jsonl alone."""
-        with naming(self._path):
-            self._file.write(json.dumps({"iteration": iteration, **_finite(record)}, allow_nan=False) + "\n")
+        """A line of metrics.jsonl; `iteration` counts finished iterations. A list `iou` is of the classes."""
+        self._write(self._metrics, iteration, record)
         scalars = {name: float(value) for name, value in record.items() if isinstance(value, (int, float))}
+        for name, value in zip(self._classes, record.get("iou", ())):
+            scalars[f"iou/{name}"] = value
+        self._scalars(iteration, scalars)
+
+    def time(self, iteration: int, lap: Lap) -> None:
+        """A line of timing.jsonl. The clock's own time stands in it too, for runs that were resumed."""
+        record = {"seconds": lap.seconds, "waited": lap.waited, "pictures": lap.pictures, "left": lap.left}
+        self._write(
+            self._timing, iteration, {key: round(value, 4) for key, value in record.items()} | {"at": time.time()}
+        )
+        self._scalars(
+            iteration,
+            {"time/pictures_per_second": lap.rate, "time/waiting_for_data": lap.waiting, "time/seconds_left": lap.left},
+        )
+
+    def evaluated(self, iteration: int, confusion: np.ndarray, pictures: Mapping[str, float]) -> None:
+        """A line of evaluations.jsonl: counts [classes, outputs], truth in rows, and each picture's own mean IoU."""
+        self._write(self._evaluations, iteration, {"confusion": confusion.tolist(), "pictures": dict(pictures)})
+
+    def show(self, iteration: int, name: str, picture: np.ndarray) -> None:
+        """A picture, uint8 RGB [H, W, 3], for TensorBoard and Weights & Biases."""
+        with naming(self._metrics):
+            for sink in self._sinks:
+                sink.show(iteration, name, picture)
+
+    @property
+    def shows(self) -> bool:
+        """Whether anybody looks at what `show` is given."""
+        return bool(self._sinks)
+
+    def _write(self, path: Path, iteration: int, record: Mapping[str, Any]) -> None:
+        with naming(path):
+            self._files[path].write(json.dumps({"iteration": iteration, **_finite(record)}, allow_nan=False) + "\n")
+
+    def _scalars(self, iteration: int, scalars: Mapping[str, float]) -> None:
         for sink in self._sinks:
             sink.add(iteration, scalars)
 
     def flush(self) -> None:
-        with naming(self._path):
-            self._file.flush()
+        for path, file in self._files.items():
+            with naming(path):
+                file.flush()
+        with naming(self._metrics):
             for sink in self._sinks:
                 sink.flush()
 
     def close(self) -> None:
-        with naming(self._path):
-            self._file.close()
-        for sink in self._sinks:
-            sink.close()
+        for path, file in self._files.items():
+            with naming(path):
+                file.close()
+        with naming(self._metrics):
+            for sink in self._sinks:
+                sink.close()
 
 
 def _finite(value: Any) -> Any:
@@ -85,7 +145,15 @@ class _TensorBoard:
         self._writer = EventFileWriter(str(directory))
 
     def add(self, iteration: int, scalars: Mapping[str, float]) -> None:
-        values = [self._summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
+        self._put(iteration, [self._summary.Value(tag=name, simple_value=value) for name, value in scalars.items()])
+
+    def show(self, iteration: int, name: str, picture: np.ndarray) -> None:
+        _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        height, width = picture.shape[:2]
+        image = self._summary.Image(height=height, width=width, colorspace=3, encoded_image_string=data.tobytes())
+        self._put(iteration, [self._summary.Value(tag=name, image=image)])
+
+    def _put(self, iteration: int, values: list[Any]) -> None:
         event = self._event(wall_time=time.time(), step=iteration, summary=self._summary(value=values))
         self._writer.add_event(event)
 
@@ -97,13 +165,26 @@ class _TensorBoard:
 
 
 class _WeightsAndBiases:
+    """One of its runs a start; `WANDB_MODE=offline` keeps everything in the run's directory."""
+
     def __init__(self, project: str, name: str, directory: Path, resolved: Mapping[str, Any]) -> None:
         import wandb
 
-        self._run = wandb.init(project=project, name=name, dir=str(directory), config=dict(resolved), resume="allow")
+        self._picture = wandb.Image
+        try:
+            self._run = wandb.init(project=project, name=name, dir=str(directory), config=dict(resolved))
+        except Exception as error:  # no key, no network: each release has other exceptions
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ConfigError(
+                f"logging.wandb_project={project}: Weights & Biases does not start ({reason}); log in with "
+                "`wandb login`, or set WANDB_MODE=offline and send the run later with `wandb sync`"
+            ) from error
 
     def add(self, iteration: int, scalars: Mapping[str, float]) -> None:
         self._run.log(dict(scalars), step=iteration)
+
+    def show(self, iteration: int, name: str, picture: np.ndarray) -> None:
+        self._run.log({name: self._picture(picture)}, step=iteration)
 
     def flush(self) -> None:
         """wandb sends on its own."""

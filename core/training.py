@@ -10,18 +10,18 @@ from __future__ import annotations
 import json
 import math
 import sys
-import time
 import traceback
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
 from core.arch import Spec
 from core.backend import Learner
 from core.checkpoint import Checkpoint, RunDirectory, load_checkpoint, save_checkpoint
-from core.config import Config, dump_config
+from core.config import Config, TrainConfig, dump_config
 from core.data import IGNORE, Dataset
 from core.data.datasets.base import few_classes
 from core.data.datasets.images import colorize
@@ -30,10 +30,11 @@ from core.errors import CheckpointError, ConfigError, SegParityError, TrainingEr
 from core.evaluation.scoring import Evaluation, check_evaluation, evaluate, output_names
 from core.files import naming
 from core.losses import ClassCounts, Objective, count_classes, resolve_terms
+from core.pace import Lap, Pace
 from core.resume import check_length
 from core.schema import to_plain
 from core.tracking import Tracker, check_logging
-from core.visualize import side_by_side, write_png
+from core.visualize import confusion_picture, side_by_side, write_png
 
 
 @dataclass
@@ -122,7 +123,7 @@ def check_run(config: Config, spec: Spec, train_set: Dataset, val_set: Dataset) 
     _ = _samples(config, train_set, 0)[0]
     _warn_few_classes(train_set)
     check_evaluation(val_set, config.eval_transform(), config.evaluation, spec, config.metrics)
-    if config.train.sample_predictions:
+    if config.train.sample_predictions or config.train.worst_pictures:
         output_names(val_set)
 
 
@@ -163,7 +164,8 @@ def train(run: Run) -> None:
     loss that is not finite, and if the last validation failed; OutputError if the disk takes no more.
     """
     config, options, learner = run.config, run.config.train, run.learner
-    tracker = Tracker(run.directory.metrics, config.logging, run.directory.path.name, to_plain(config))
+    tracker = Tracker(run.directory, config.logging, to_plain(config), run.val_set.classes)
+    pace = Pace(run.iteration, options.iterations, options.batch_size, lambda done: _validations_after(options, done))
     bar = tqdm(total=options.iterations, initial=run.iteration, desc="train", disable=None, dynamic_ncols=True)
     try:
         if run.iteration > run.scored and _due(run.iteration, options.eval_interval, options.iterations):
@@ -173,9 +175,9 @@ def train(run: Run) -> None:
         samples, schedule = _samples(config, run.train_set, run.iteration), config.learning_rate()
         costs = resolve_terms(run.spec, config.loss, _counts(run))
         batches = learner.load_batches(samples, options.batch_size // options.accumulation, config.data.workers)
-        clock = time.perf_counter()
         while run.iteration < options.iterations:
-            parts = [next(batches) for _ in range(options.accumulation)]
+            with pace.waiting():
+                parts = [next(batches) for _ in range(options.accumulation)]
             labels = [labels for _, labels in parts]
             run.warned = run.warned or _warn_unlabelled(run, labels, samples)
             objective = Objective(costs, labels, run.spec.align_corners)
@@ -188,16 +190,18 @@ def train(run: Run) -> None:
             tracker.add(run.iteration, {"loss": total, "lr": lr, "heads": losses})
             bar.update()
             if _due(run.iteration, options.log_interval, options.iterations):
-                seconds, clock = time.perf_counter() - clock, time.perf_counter()
-                _log(bar, f"iteration {run.iteration}/{options.iterations}  loss {total:.4f}  lr {lr:.2e}", seconds)
+                lap = pace.lap(run.iteration)
+                _log(bar, f"iteration {run.iteration}/{options.iterations}  loss {total:.4f}  lr {lr:.2e}", lap)
+                tracker.time(run.iteration, lap)
                 tracker.flush()
             scores = _due(run.iteration, options.eval_interval, options.iterations)
             if scores or _due(run.iteration, options.checkpoint_interval, options.iterations):
-                tracker.flush()
-                run.save_last()
+                with pace.apart():
+                    tracker.flush()
+                    run.save_last()
             if scores:
-                _validate(run, tracker, bar)
-                clock = time.perf_counter()
+                with pace.apart(validation=True):
+                    _validate(run, tracker, bar)
     finally:
         bar.close()
         tracker.close()
@@ -217,11 +221,20 @@ def _due(iteration: int, interval: int, last: int) -> bool:
     return iteration == last or (interval > 0 and iteration % interval == 0)
 
 
-def _log(bar: Any, line: str, seconds: float) -> None:
+def _validations_after(options: TrainConfig, iteration: int) -> int:
+    """How many validations are due after `iteration`, the one at the end included."""
+    if iteration >= options.iterations:
+        return 0
+    if options.eval_interval == 0:
+        return 1
+    return -(-options.iterations // options.eval_interval) - iteration // options.eval_interval
+
+
+def _log(bar: Any, line: str, lap: Lap) -> None:
     if bar.disable:
-        print(f"{line}  ({seconds:.1f} s)", flush=True)
+        print(f"{line}  ({lap.seconds:.1f} s, {lap})", flush=True)
     else:
-        bar.set_postfix_str(line.split("  ", 1)[1])
+        bar.set_postfix_str(f"{line.split('  ', 1)[1]}  {lap}")
 
 
 def _require_finite(loss: float, run: Run, samples: TrainingSamples) -> None:
@@ -256,6 +269,10 @@ def _validate(run: Run, tracker: Tracker, bar: Any) -> None:
         run.save_best()
     figures = {"miou": scores.mean_iou, "pixel_accuracy": scores.pixel_accuracy, "mean_accuracy": scores.mean_accuracy}
     tracker.add(run.iteration, {**figures, "iou": list(scores.iou)})
+    tracker.evaluated(
+        run.iteration, result.confusion, {run.val_set.name_of(i): iou for i, iou in result.picture_iou.items()}
+    )
+    _show(run, tracker, result)
     tracker.flush()
     run.scored = run.iteration
     text = f"iteration {run.iteration}  mIoU {scores.mean_iou:.4f}  pixel accuracy {scores.pixel_accuracy:.4f}"
@@ -278,7 +295,32 @@ def _score(run: Run) -> Evaluation:
         run.spec,
         metrics=run.config.metrics,
         keep=keep,
+        worst=run.config.train.worst_pictures,
     )
+
+
+def _show(run: Run, tracker: Tracker, result: Evaluation) -> None:
+    """The worst pictures replace those of the evaluation before; whoever listens gets them and the confusion matrix."""
+    folder, palette = run.directory.worst, run.val_set.palette
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        stale = list(folder.glob("*.png"))
+    for rank, judged in enumerate(result.worst, start=1):
+        image = run.val_set[judged.index].image
+        maps = [colorize(judged.label, palette), colorize(judged.prediction, palette)]
+        if image.shape[:2] != judged.label.shape:
+            image = cv2.resize(image, judged.label.shape[::-1], interpolation=cv2.INTER_AREA)
+        names = [f"IoU {100 * judged.iou:.1f}", "ground truth", run.learner.backend]
+        picture = side_by_side([image, *maps], names)
+        path = folder / f"{run.iteration:06d}_{rank:02d}_{run.val_set.name_of(judged.index)}.png"
+        write_png(path, picture)
+        stale = [old for old in stale if old != path]
+        tracker.show(run.iteration, f"worst/{rank}", picture)
+    with naming(folder):
+        for old in stale:
+            old.unlink()
+    if tracker.shows:
+        tracker.show(run.iteration, "confusion", confusion_picture(result.confusion, run.val_set.classes))
 
 
 def _save_sample(run: Run, index: int, label: np.ndarray, prediction: np.ndarray) -> None:

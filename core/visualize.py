@@ -31,6 +31,27 @@ def side_by_side(pictures: Sequence[np.ndarray], names: Sequence[str], gap: int 
     return np.concatenate(columns[:-1], axis=1)
 
 
+def confusion_picture(matrix: np.ndarray, classes: Sequence[str], cell: int = 26) -> np.ndarray:
+    """uint8 [H, W, 3]: counts [classes, outputs] as shares of each row (the truth), white to dark blue."""
+    margin = 9 * max(map(len, classes), default=0) + 8
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    picture = np.full((shares.shape[0] * cell + 6, margin + shares.shape[1] * cell + 6, 3), 255, np.uint8)
+    for row, name in enumerate(classes):
+        cv2.putText(picture, name, (4, row * cell + 18), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (30, 30, 30), 1, cv2.LINE_AA)
+        for column, share in enumerate(shares[row]):
+            left, top, colour = (
+                margin + column * cell,
+                row * cell,
+                [255 - 235 * share, 255 - 180 * share, 255 - 80 * share],
+            )
+            picture[top : top + cell - 1, left : left + cell - 1] = colour
+            if share >= 0.005:
+                ink = (255, 255, 255) if share > 0.5 else (60, 60, 60)
+                place = (left + 3, top + 17)
+                cv2.putText(picture, f"{100 * share:.0f}", place, cv2.FONT_HERSHEY_SIMPLEX, 0.36, ink, 1, cv2.LINE_AA)
+    return picture
+
+
 def write_png(path: str | Path, picture: np.ndarray) -> None:
     """Writes uint8 RGB [H, W, 3] or labels [H, W]. Raises OutputError if the place cannot be written.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -32,6 +33,32 @@ class Evaluation:
 
     scores: Scores
     pictures: int
+    confusion: np.ndarray  # int64 [classes, outputs], truth in rows
+    picture_iou: dict[int, float]  # each picture's own mean IoU; nan where nothing is labelled
+    worst: list[Judged] = field(default_factory=list)  # the worst first
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A picture of the split with its own mean IoU and its label maps, both of the prediction's size."""
+
+    index: int
+    iou: float
+    label: np.ndarray
+    prediction: np.ndarray
+
+
+class _Worst:
+    """Keeps the `count` pictures of least IoU; of equal ones the first."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.kept: list[Judged] = []
+
+    def offer(self, picture: Judged) -> None:
+        if math.isnan(picture.iou):
+            return
+        self.kept = sorted([*self.kept, picture], key=lambda judged: (judged.iou, judged.index))[: self._count]
 
 
 def progress(items: Iterable[T], title: str, total: int | None = None) -> Iterator[T]:
@@ -92,13 +119,18 @@ def evaluate(
     metrics: MetricsConfig,
     limit: int | None = None,
     keep: Callable[[int, np.ndarray, np.ndarray], None] | None = None,
+    worst: int = 0,
 ) -> Evaluation:
     """Predicts every picture of `dataset` and counts. `keep(index, label, prediction)` is called for each.
+
+    worst: how many of the pictures of least IoU are given back with their label maps.
 
     Raises what `check_evaluation` does, and DataError for a picture that cannot be read or does not fit.
     """
     check_evaluation(dataset, transform, protocol, spec, metrics)
     confusion = ConfusionMatrix(dataset.num_classes, dataset.ignore_index, spec.num_classes)
+    each: dict[int, float] = {}
+    worst_pictures = _Worst(worst)
     count = len(dataset) if limit is None else min(limit, len(dataset))
     samples = _prefetched(EvaluationSamples(dataset, transform), count)
     for index, (image, label) in enumerate(progress(samples, f"eval {dataset.split}", count)):
@@ -107,10 +139,16 @@ def evaluate(
         except SegParityError as error:
             raise DataError(f"{dataset.location(index)}: {error}") from error
         label = label.astype(np.uint8)
-        confusion.update(resize_label(label, (prediction.shape[0], prediction.shape[1])), prediction)
+        resized = resize_label(label, (prediction.shape[0], prediction.shape[1]))
+        picture = ConfusionMatrix(dataset.num_classes, dataset.ignore_index, spec.num_classes)
+        picture.update(resized, prediction)
+        confusion.matrix += picture.matrix
+        each[index] = picture.scores("skip", metrics.mean_over).mean_iou
+        worst_pictures.offer(Judged(index, each[index], resized, prediction))
         if keep is not None:
             keep(index, label, prediction)
     warning = few_classes(confusion.matrix.sum(axis=1), dataset, f"its {count} pictures")
     if count and warning:
         print(f"WARNING: {warning}" + ("" if confusion.matrix.any() else ": no score"), file=sys.stderr)
-    return Evaluation(confusion.scores(metrics.absent, metrics.mean_over), count)
+    scores = confusion.scores(metrics.absent, metrics.mean_over)
+    return Evaluation(scores, count, confusion.matrix, each, worst_pictures.kept)
