@@ -72,11 +72,11 @@ def test_weights_and_biases_gets_the_same_without_a_network(tmp_path: Path, monk
     assert found[2]["loss"] == 0.5
     expected = {"loss": 1 / 3, "miou": 0.5, "iou/road": 0.25, "time/waiting_for_data": 0.25, "time/seconds_left": 60}
     assert {name: found[3][name] for name in expected} == expected
-    assert found[3]["worst/1"]["_type"] == "image-file"  # type: ignore[index]
+    assert found[3]["worst/1/_type"] == "image-file"
 
 
 def read_history(path: Path) -> Iterator[dict[str, object]]:
-    """The history of an offline run: protocol buffers in LevelDB's log format, blocks of 32 KiB, a header of 7 bytes."""
+    """The history of an offline run: protocol buffers in LevelDB's log format (blocks of 32 KiB)."""
     from wandb.proto import wandb_internal_pb2
 
     data, place, part = path.read_bytes(), 7, b""
