@@ -2,7 +2,7 @@
 
     config.yaml            the resolved configuration
     environment.json       versions, machine, command
-    metrics.jsonl          one line per iteration, and one per evaluation: the same, bit for bit, when the run is done again
+    metrics.jsonl          one line per iteration, and one per evaluation: repeated, a run writes the same
     evaluations.jsonl      one line per evaluation: the confusion matrix, each picture's score
     timing.jsonl           one line per report: seconds, waiting for data, time left
     last.safetensors       weights, optimizer state and iteration: what `--resume` reads

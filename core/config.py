@@ -55,11 +55,12 @@ class TrainConfig(Checked):
     """Length and bookkeeping of a run, counted in iterations (optimizer steps).
 
     batch_size pictures make an iteration, run in `accumulation` parts of equal size. Intervals of 0 mean only at the
-    end. worst_pictures: of each validation, kept with their label maps. clip_norm: largest global norm of the gradient. precision: what the network computes in; `bf16` and `fp16` are
-    the framework's autocast (weights, norms and losses stay float32; fp16 with a loss scale, core.loss_scale) and are
-    refused where framework or device have none; `float64`, thrice as slow, to tell rounding from error. compile: the
-    network becomes one graph for the size of the crop: torch.compile, Paddle's to_static, Gluon with static shapes.
-    channels_last: PyTorch alone, which computes up to 1.3 times as fast so on a processor.
+    end. worst_pictures: of each validation, kept with their label maps. clip_norm: largest global norm of the
+    gradient. precision: what the network computes in; `bf16` and `fp16` are the framework's autocast (weights, norms
+    and losses stay float32; fp16 with a loss scale, core.loss_scale) and are refused where framework or device have
+    none; `float64`, thrice as slow, to tell rounding from error. compile: the network becomes one graph for the size
+    of the crop: torch.compile, Paddle's to_static, Gluon with static shapes. channels_last: PyTorch alone, which
+    computes up to 1.3 times as fast so on a processor.
     """
 
     batch_size: Count = 8
