@@ -45,7 +45,7 @@ class Dataset(ABC):
 
     name: ClassVar[str]
     space: LabelSpace
-    splits: ClassVar[tuple[str, ...]]
+    splits: tuple[str, ...]
     reads_root: ClassVar[bool] = False
     facts: ClassVar[Facts | None] = None
     recipe: ClassVar[tuple[Step, ...]] = ()
