@@ -74,8 +74,8 @@ def read_painted(image: np.ndarray, painted: Mapping[Color, int], others: Others
         color = int(present[unknown[counts.argmax()]])
         shown = (color >> 16, color >> 8 & 255, color & 255)
         raise DataError(
-            f"{path}: {int(counts.sum())} pixels have colours that stand for no class, most of them {shown}: name it in "
-            "data.options.colors or data.options.ignore, or say what others are (data.options.others)"
+            f"{path}: {int(counts.sum())} pixels have colours that stand for no class, most of them {shown}: name it "
+            "in data.options.colors or data.options.ignore, or say what others are (data.options.others)"
         )
     if unknown.size and others == "ignored":
         numbers[unknown] = IGNORE
