@@ -61,8 +61,9 @@ def test_facts_are_complete(name):
     facts = dataset.facts
     assert facts is not None
     assert set(facts.counts) <= set(dataset.splits)
-    if name != "gatech":  # whose lists cannot be had
+    if name not in ("gatech", "coco_voc"):  # what is published of these two tells no counts
         assert set(facts.counts) == set(dataset.splits)
+    if name != "gatech":
         assert facts.archives
     assert facts.layout
     assert facts.source

@@ -16,7 +16,7 @@ class Facts:
     layout: what stands under data.root, a line each.
     pictures: their sizes, in words.
     crop, base: usual in training: height and width; the side that pictures are scaled to. From the repositories whose
-        networks are here.
+        networks are here (MXNetSeg and GluonCV, SemSegPaddle, DABNet), else MMSegmentation's.
     licence: of the pictures and labels, in words.
     obtained: where.
     archives: the published files that `core.data.prepare` reads.

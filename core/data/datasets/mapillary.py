@@ -277,7 +277,7 @@ class Mapillary(FolderDataset):
             "{training,validation}/{v1.2,v2.0}/labels/NAME.png (or {training,validation}/labels, which is v1.2)",
         ),
         pictures="of many sizes, 8.9 megapixels on average",
-        crop=(768, 768),
+        crop=(512, 1024),
         base=2048,
         licence="CC BY-NC-SA 4.0 (research edition)",
         obtained="https://www.mapillary.com/dataset/vistas",
