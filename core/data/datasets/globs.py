@@ -2,7 +2,8 @@
 
 `images/*.jpg` and `labels/*_mask.png` pair `images/a b.jpg` with `labels/a b_mask.png`: `*` stands for "a b" in both.
 `**/` stands for any folders, `?` for one character; the pattern's letters are literal but for the case of its
-extension. A wildcard in the extension (`*.*`, `*.jp*g`) takes any and pairs nothing.
+extension. A wildcard in the extension (`*.*`, `*.jp*g`) takes any and pairs nothing; a pattern without an extension
+takes all.
 """
 
 from __future__ import annotations
@@ -44,11 +45,9 @@ class Pattern:
     @cached_property
     def expression(self) -> re.Pattern[str]:
         stem, dot, extension = self._parts[1].rpartition(".")
-        stem, extension = (stem, extension) if dot and "/" not in extension else (self._parts[1], "")
-        pattern = _translated(stem, grouping=True)
-        if dot:
-            pattern += rf"\.(?i:{_translated(extension, grouping=False)})"
-        return re.compile(pattern)
+        if not dot or "/" in extension:
+            stem, extension = self._parts[1], "*"
+        return re.compile(rf"{_translated(stem, grouping=True)}\.(?i:{_translated(extension, grouping=False)})")
 
     @property
     def wildcards(self) -> int:
