@@ -21,7 +21,7 @@ from core.data.datasets.nyuv2 import TEST
 from core.data.label_decoding import index_of_colors, read_ade_full, read_matlab
 from core.data.labels import Numbering, counted_from, plain, voc_palette
 from core.data.prepare.rle import decode_counts, fill_polygon, fill_runs, mask_of
-from core.data.transforms import resize_label
+from core.data.resampling import resize_label
 from core.errors import ConfigError, DataError
 from tests.miniatures import mat, picture, png, stored
 from tests.shared_paths import require_shared

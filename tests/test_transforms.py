@@ -6,6 +6,7 @@ import pytest
 
 from core.data import IGNORE
 from core.data.normalization import NORMALIZATIONS, Normalize
+from core.data.resampling import resize_label
 from core.data.transforms import (
     EvalTransform,
     TrainTransform,
@@ -13,8 +14,6 @@ from core.data.transforms import (
     draw_scale,
     jitter_colors,
     largest_share,
-    pad_image,
-    resize_label,
 )
 from core.errors import ConfigError, DataError
 
@@ -222,11 +221,6 @@ def test_eval_transform():
     np.testing.assert_array_equal(same, label)
     assert same.dtype == np.int64
     assert EvalTransform()(image)[1] is None
-
-
-def test_pad_image_keeps_what_fits():
-    array = np.ones((3, 2, 2), np.float32)
-    assert pad_image(array, (3, 4)).sum() == 12
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ theirs (a checkpoint in its metadata, published files through their origin), a c
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -41,16 +42,24 @@ class Normalize(Checked):
     scale: Positive = 1.0
     scale_after: Positive = 1.0
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """[H, W, 3] in RGB, uint8 or float32 -> float32 [3, H, W], C-contiguous."""
-        out = np.empty((3, *image.shape[:2]), np.float32)
-        for channel in range(3):
-            plane = image[:, :, channel if self.channel_order == "rgb" else 2 - channel]
-            if plane.dtype == np.uint8:  # 256 possible values: computed once in float64, rounded once
-                np.take(self._apply(np.arange(256), channel).astype(np.float32), plane, out=out[channel])
+    def __call__(self, image: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """[H, W, 3] in RGB, uint8 or float32 -> float32 [3, H, W], C-contiguous, or written to `out`."""
+        out = np.empty((3, *image.shape[:2]), np.float32) if out is None else out
+        for channel, (source, table) in enumerate(zip(self.channels(), self.tables())):
+            plane = image[:, :, source]
+            if plane.dtype == np.uint8:
+                np.take(table, plane, out=out[channel], mode="clip")  # "raise" would go through a buffer
             else:
                 out[channel] = self._apply(plane.astype(np.float64), channel)
         return out
+
+    def channels(self) -> np.ndarray:
+        """int64 [3]: the RGB channel that each channel of the result is made of."""
+        return np.arange(3) if self.channel_order == "rgb" else np.arange(3)[::-1].copy()
+
+    def tables(self) -> np.ndarray:
+        """float32 [3, 256]: what each of the 256 values becomes; computed in float64, rounded once."""
+        return _tables(self)
 
     def undo(self, array: np.ndarray) -> np.ndarray:
         """float32 [3, H, W] -> uint8 [H, W, 3] in RGB, for showing what a network was given."""
@@ -71,6 +80,13 @@ class Normalize(Checked):
 
     def _apply(self, values: np.ndarray, channel: int) -> np.ndarray:
         return (values * self.scale - self.mean[channel]) / self.std[channel] * self.scale_after
+
+
+@functools.lru_cache(maxsize=16)
+def _tables(normalize: Normalize) -> np.ndarray:
+    tables = np.stack([normalize._apply(np.arange(256), channel) for channel in range(3)]).astype(np.float32)
+    tables.setflags(write=False)
+    return tables
 
 
 NORMALIZATIONS: dict[str, Normalize] = {

@@ -63,11 +63,15 @@ class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
         if not 0 <= item < len(self):
             raise IndexError(f"item {item} of {len(self)}")
         epoch, index = self.locate(self.start_iteration * self.batch_size + item)
-        sample = self.dataset[index]
-        if sample.label is None:
+        picture, label = self.dataset.open_sample(index)
+        if label is None:
             raise DataError(f"{self.dataset.location(index)}: has no label to train on")
         try:
-            return self.transform(sample.image, sample.label, sample_generator(self.seed, epoch, index))
+            return self.transform(picture, label, sample_generator(self.seed, epoch, index))
+        except DataError as error:  # of the picture's rows: it names the file
+            raise DataError(
+                str(error) if self.dataset.location(index) in str(error) else f"{self.dataset.location(index)}: {error}"
+            ) from error
         except Exception as error:
             raise DataError(f"{self.dataset.location(index)}: {error}") from error
 

@@ -13,35 +13,22 @@ import cv2
 import numpy as np
 
 from core.data.datasets.base import IGNORE
+from core.data.decoding import Picture, Whole
 from core.data.normalization import AUTO, Normalize, Positive, find_normalization
+from core.data.resampling import (
+    Window,
+    compiled,
+    nearest,
+    resize_image_window,
+    resize_label,
+    resize_label_window,
+    rows_reached,
+)
 from core.ranges import Checked, Increasing, Range, When
 
 Pixels = Annotated[int, Range(1)]
 Size = tuple[Pixels, Pixels]  # height, width
 Probability = Annotated[float, Range(0, 1)]
-
-
-def resize_image(image: np.ndarray, size: Size) -> np.ndarray:
-    """Bilinear, half-pixel centres, no anti-aliasing; uint8 or float32 [H, W, 3] -> `size`."""
-    if image.shape[:2] == tuple(size):
-        return image
-    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-
-
-def resize_label(label: np.ndarray, size: Size) -> np.ndarray:
-    """The nearest pixel by half-pixel centres; uint8 [H, W] -> `size`.
-
-    Written out, because OpenCV's INTER_NEAREST takes the pixel at the upper left corner instead: half a pixel off the
-    picture.
-    """
-    if label.shape == tuple(size):
-        return label
-    rows, columns = (_nearest(label.shape[axis], size[axis]) for axis in (0, 1))
-    return label[rows[:, None], columns]
-
-
-def _nearest(source: int, target: int) -> np.ndarray:
-    return (2 * np.arange(target) + 1) * source // (2 * target)
 
 
 def scaled_size(size: Size, scale: float) -> Size:
@@ -57,7 +44,7 @@ def draw_scale(rng: np.random.Generator, scale: Sequence[float], scales: Sequenc
     return float(scale[0] + (scale[1] - scale[0]) * u)
 
 
-def draw_window(size: Size, crop: Size, rng: np.random.Generator) -> tuple[slice, slice]:
+def draw_window(size: Size, crop: Size, rng: np.random.Generator) -> Window:
     """A window of `crop` (or of the whole extent, where the picture is smaller) at a uniformly drawn place."""
     spans = []
     for extent, wanted in zip(size, crop, strict=True):
@@ -75,7 +62,7 @@ def largest_share(label: np.ndarray) -> float:
 
 def choose_window(
     label: np.ndarray, crop: Size, rng: np.random.Generator, cat_max_ratio: float | None = None, tries: int = 10
-) -> tuple[slice, slice]:
+) -> Window:
     """Draw a crop window, again while one class fills `cat_max_ratio` of it or more; the last of `tries` stands."""
     window = draw_window((label.shape[0], label.shape[1]), crop, rng)
     if cat_max_ratio is None:
@@ -87,18 +74,30 @@ def choose_window(
     return window
 
 
-def pad_image(image: np.ndarray, size: Size) -> np.ndarray:
-    """Zeros below and to the right of a normalised picture [3, H, W]: the mean colour."""
-    out = np.zeros((image.shape[0], *size), image.dtype)
-    out[:, : image.shape[1], : image.shape[2]] = image
-    return out
+def normalize_into(out: np.ndarray, image: np.ndarray, normalize: Normalize) -> None:
+    """The normalised picture at the upper left of out, float32 [3, H, W]; zeros, the mean colour, beside and below."""
+    kernels = compiled(out[0].size)
+    if kernels is not None:
+        kernels.to_planes(image, normalize.tables(), normalize.channels(), out)
+        return
+    height, width = image.shape[:2]
+    normalize(image, out=out[:, :height, :width])
+    out[:, height:] = 0
+    out[:, :, width:] = 0
 
 
-def pad_label(label: np.ndarray, size: Size) -> np.ndarray:
-    """Ignored pixels below and to the right of a label map [H, W]."""
-    out = np.full(size, IGNORE, label.dtype)
-    out[: label.shape[0], : label.shape[1]] = label
-    return out
+def label_into(out: np.ndarray, label: np.ndarray, size: Size, window: Window, flip: bool) -> None:
+    """`resize_label(label, size)[window]`, mirrored if `flip`, at the upper left of out, int64 [H, W]; else 255."""
+    kernels = compiled(out.size)
+    step = -1 if flip else 1
+    if kernels is not None:
+        rows, columns = (nearest(label.shape[axis], size[axis])[window[axis]] for axis in (0, 1))
+        kernels.pick_labels(label, rows, columns[::step], IGNORE, out)
+        return
+    part = resize_label_window(label, size, window)[:, ::step]
+    out[: part.shape[0], : part.shape[1]] = part
+    out[part.shape[0] :] = IGNORE
+    out[:, part.shape[1] :] = IGNORE
 
 
 def jitter_colors(
@@ -142,11 +141,14 @@ def _shift_hue_saturation(
     if factor == 1.0 and turn == 0:
         return image
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-    table = np.empty((1, 256, 3), np.uint8)
-    table[0, :, 0] = (np.arange(256) + turn) % 180
-    table[0, :, 1] = np.clip(np.rint(np.arange(256) * factor), 0, 255)
-    table[0, :, 2] = np.arange(256)
-    return cv2.cvtColor(cv2.LUT(hsv, table), cv2.COLOR_HSV2RGB)
+    hues = ((np.arange(256) + turn) % 180).astype(np.uint8)
+    saturations = np.clip(np.rint(np.arange(256) * factor), 0, 255).astype(np.uint8)
+    kernels = compiled(image.shape[0] * image.shape[1])
+    if kernels is not None:
+        kernels.map_two(hsv, hues, saturations)
+    else:
+        hsv = cv2.LUT(hsv, np.stack([hues, saturations, np.arange(256, dtype=np.uint8)], axis=-1)[None])
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
 
 
 def _map_values(image: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -170,7 +172,7 @@ class TrainTransform(Checked):
     Sizes are (height, width). A configuration's section `transform` is one of these.
 
     normalize: see core.data.normalization; `auto` as long as nothing else is known.
-    resize: first bring the whole picture to this height and width.
+    resize: the height and width that the scale is relative to; None for the picture's own.
     scale: the random scale is uniform in [lo, hi]; (1, 1) for none.
     scales: draw the scale from this list instead.
     crop: height and width of what comes out.
@@ -205,26 +207,43 @@ class TrainTransform(Checked):
         """The options of `jitter_colors`, in order."""
         return self.brightness, self.contrast, self.saturation, self.hue, self.jitter_probability
 
-    def __call__(self, image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 [h, w, 3] and uint8 [h, w] -> float32 [3, H, W] and int64 [H, W], with (H, W) = `crop`."""
-        if self.resize is not None:
-            image, label = resize_image(image, self.resize), resize_label(label, self.resize)
-        size = scaled_size((label.shape[0], label.shape[1]), draw_scale(rng, self.scale, self.scales))
-        image, label = resize_image(image, size), resize_label(label, size)
-        window = choose_window(label, self.crop, rng, self.cat_max_ratio)
-        image, label = image[window], label[window]
-        if rng.random() < self.flip:
-            image, label = image[:, ::-1], label[:, ::-1]
-        image = np.ascontiguousarray(image)
+    def __call__(
+        self,
+        image: np.ndarray | Picture,
+        label: np.ndarray,
+        rng: np.random.Generator,
+        out: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """uint8 [h, w, 3] and uint8 [h, w] -> float32 [3, H, W] and int64 [H, W], with (H, W) = `crop`.
+
+        Of the picture only what the crop needs is decoded and resized. `out`: where to write the two.
+        """
+        picture = Whole(image) if isinstance(image, np.ndarray) else image
+        size = scaled_size(self.resize or (label.shape[0], label.shape[1]), draw_scale(rng, self.scale, self.scales))
+        window = self._window(label, size, rng)
+        flip = rng.random() < self.flip
+        height = label.shape[0]
+        part = picture.first(rows_reached(height, size[0], window[0]))
+        pixels = self._colours(resize_image_window(part, size, window, flip, height), rng)
+        new = out or (np.empty((3, *self.crop), np.float32), np.empty(self.crop, np.int64))
+        normalize_into(new[0], pixels, find_normalization(self.normalize))
+        label_into(new[1], label, size, window, flip)
+        return new
+
+    def _window(self, label: np.ndarray, size: Size, rng: np.random.Generator) -> Window:
+        """Where the crop lies in the picture of `size`."""
+        if self.cat_max_ratio is None:
+            return draw_window(size, self.crop, rng)
+        return choose_window(resize_label(label, size), self.crop, rng, self.cat_max_ratio)
+
+    def _colours(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if any(self.jitter[:4]):
             image = jitter_colors(image, rng, *self.jitter)
         if self.blur > 0:
             u = rng.random(2)
             if u[0] < self.blur:
                 image = blur_image(image, self.blur_sigma[0] + (self.blur_sigma[1] - self.blur_sigma[0]) * u[1])
-        return pad_image(find_normalization(self.normalize)(image), self.crop), pad_label(label, self.crop).astype(
-            np.int64
-        )
+        return image
 
 
 class EvalTransform:

@@ -18,7 +18,8 @@ from core.config import MetricsConfig
 from core.data import Dataset
 from core.data.datasets.base import few_classes
 from core.data.pipeline import EvaluationSamples
-from core.data.transforms import EvalTransform, resize_label
+from core.data.resampling import resize_label
+from core.data.transforms import EvalTransform
 from core.errors import ConfigError, DataError, SegParityError, SpecError
 from core.evaluation.protocol import EvaluationProtocol
 from core.evaluation.segmenting import label_map

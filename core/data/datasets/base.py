@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 
 from core.data.datasets.facts import Facts
-from core.data.datasets.images import read_image, read_label, values_present
+from core.data.datasets.images import open_image, read_image, read_label, values_present
+from core.data.decoding import Picture, Whole
 from core.data.labels import IGNORE, OUT_OF_RANGE, LabelSpace, Numbering
 from core.data.prepare.recipe import Step
 from core.errors import DataError, SplitMissing
@@ -83,6 +85,11 @@ class Dataset(ABC):
     @abstractmethod
     def __getitem__(self, index: int) -> Sample: ...
 
+    def open_sample(self, index: int) -> tuple[Picture, np.ndarray | None]:
+        """The sample's picture, perhaps not decoded yet, and its label."""
+        sample = self[index]
+        return Whole(sample.image), sample.label
+
     def label_of(self, index: int) -> np.ndarray | None:
         """The sample's label alone."""
         return self[index].label
@@ -146,7 +153,7 @@ class FileDataset(Dataset):
         """The split's files in their official order. A picture without a label file has `label=None`."""
 
     def decode(self, path: Path) -> np.ndarray:
-        """uint8 or uint16 [H, W]: a label file's numbers as they are stored; see core.data.decoding for other kinds."""
+        """uint8 or uint16 [H, W]: a label file's numbers as stored; core.data.label_decoding has other kinds."""
         return read_label(path)
 
     def numbering(self, path: Path) -> Numbering:
@@ -167,8 +174,19 @@ class FileDataset(Dataset):
         if pair.label is None or label is None:
             return Sample(read_image(pair.image), None, pair.name)
         image = read_image(pair.image, like=(label.shape[0], label.shape[1]))
-        check_same_size(image, label, pair.image, pair.label)
+        check_same_size((image.shape[0], image.shape[1]), label, pair.image, pair.label)
         return Sample(image, label, pair.name)
+
+    def open_sample(self, index: int) -> tuple[Picture, np.ndarray | None]:
+        if type(self).__getitem__ is not FileDataset.__getitem__:  # it changes what it reads
+            return super().open_sample(index)
+        self._check_index(index)
+        pair = self.pairs[index]
+        label = self.label_of(index)
+        picture = open_image(pair.image, None if label is None else (label.shape[0], label.shape[1]))
+        if pair.label is not None and label is not None:
+            check_same_size(picture.size, label, pair.image, pair.label)
+        return picture, label
 
     def label_of(self, index: int) -> np.ndarray | None:
         path = self.pairs[index].label
@@ -191,6 +209,9 @@ class FileDataset(Dataset):
             )
 
 
+_UNKNOWN = np.uint8(254)  # where no class has this number, the mark of values that must not occur
+
+
 def map_label(label: np.ndarray, table: np.ndarray, path: str | Path) -> np.ndarray:
     """Replace stored values by class numbers.
 
@@ -205,12 +226,17 @@ def map_label(label: np.ndarray, table: np.ndarray, path: str | Path) -> np.ndar
     Raises:
         DataError: values occur that the table does not know.
     """
+    small = table.astype(np.uint8)
+    if label.dtype == np.uint8 and len(table) == 256:
+        mapped = cv2.LUT(label, np.where(table == OUT_OF_RANGE, _UNKNOWN, small))
+        if not (mapped == _UNKNOWN).any():
+            return mapped
     wrong = [int(value) for value in values_present(label) if value >= len(table) or table[value] == OUT_OF_RANGE]
     if wrong:
         shown = ", ".join(str(value) for value in wrong[:10]) + (", …" if len(wrong) > 10 else "")
         allowed = _ranges(np.flatnonzero(table != OUT_OF_RANGE).tolist())
         raise DataError(f"{path}: label values out of range: {shown}; allowed are {allowed}")
-    return table.astype(np.uint8)[label]
+    return small[label]
 
 
 def few_classes(counts: np.ndarray, dataset: Dataset, what: str) -> str | None:
@@ -235,10 +261,10 @@ def few_classes(counts: np.ndarray, dataset: Dataset, what: str) -> str | None:
     return None
 
 
-def check_same_size(image: np.ndarray, label: np.ndarray, image_path: str | Path, label_path: str | Path) -> None:
-    """Raise DataError unless picture and label map have the same height and width."""
-    if image.shape[:2] != label.shape:
-        height, width = image.shape[:2]
+def check_same_size(size: tuple[int, int], label: np.ndarray, image_path: str | Path, label_path: str | Path) -> None:
+    """Raise DataError unless a picture of `size` and its label map have the same height and width."""
+    if size != label.shape:
+        height, width = size
         raise DataError(
             f"{label_path}: the label map is {label.shape[1]}x{label.shape[0]} pixels (width x height), "
             f"but its picture {image_path} is {width}x{height}"

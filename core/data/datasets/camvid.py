@@ -26,7 +26,7 @@ from core.data.label_decoding import read_colors, read_numbers_or_colors
 from core.data.labels import IGNORE, LabelSpace, Numbering, plain, read_rows
 from core.data.prepare.convert import colors_to_png
 from core.data.prepare.recipe import Take
-from core.data.transforms import resize_image, resize_label
+from core.data.resampling import resize_image, resize_label
 from core.errors import DataError, SplitMissing
 from core.ranges import Range
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from core.data.datasets.containers import as_stored, is_8_bit, is_whole, lossy_format, netpbm_white
+from core.data.decoding import Picture, PngRows, Whole, fast_png
 from core.errors import DataError
 
 _DARK = 1 << 12
@@ -27,11 +28,39 @@ def read_image(path: str | Path, like: tuple[int, int] | None = None, *, lossles
     data = _read_whole(path)
     if lossless:
         _refuse_lossy(data, path)
+    fast = fast_png(data, color=True)
+    if fast is not None:
+        return _rows(fast, fast.size[0], path)
     pixels = _picture(data, path, cv2.IMREAD_COLOR)
     if like is not None and pixels.shape[:2] != like and pixels.shape[1::-1] == like:
         stored = _picture(data, path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         pixels = stored if stored.shape[:2] == like else pixels
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+class _Rows:
+    """The picture of a file whose rows are decoded when they are asked for."""
+
+    def __init__(self, png: PngRows, path: str | Path) -> None:
+        self.png, self.path = png, path
+        self.size = png.size
+
+    def first(self, rows: int) -> np.ndarray:
+        return _rows(self.png, rows, self.path)
+
+
+def open_image(path: str | Path, like: tuple[int, int] | None = None) -> Picture:
+    """`read_image`, put off where the file's format lets rows be decoded alone; other files are read at once."""
+    data = _read_whole(path)
+    fast = fast_png(data, color=True)
+    return Whole(read_image(path, like)) if fast is None else _Rows(fast, path)
+
+
+def _rows(png: PngRows, rows: int, path: str | Path) -> np.ndarray:
+    try:
+        return png.first(rows)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; fetch it again") from error
 
 
 def _picture(data: bytes, path: str | Path, flags: int) -> np.ndarray:
@@ -69,6 +98,9 @@ def read_label(path: str | Path, *, deep: bool = False) -> np.ndarray:
     """
     data = _read_whole(path)
     _refuse_lossy(data, path)
+    fast = fast_png(data, color=False)
+    if fast is not None:
+        return _rows(fast, fast.size[0], path)
     try:
         stored = as_stored(data)
     except ValueError as error:
