@@ -40,8 +40,8 @@ def _spaces() -> list[tuple[str, LabelSpace]]:
     }
     return [
         (f"{name}-{'-'.join(map(str, options.values()))}", label_space(name, options))
-        for name in DATASETS
-        if name != "folder"
+        for name, dataset in DATASETS.items()
+        if dataset.facts is not None
         for options in choices.get(name, [{}])
     ]
 

@@ -3,6 +3,7 @@ not."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -15,7 +16,7 @@ import pytest
 
 from core.data import DATASETS, IGNORE, open_dataset
 from core.data.prepare.__main__ import main
-from tests.miniatures import MINIATURES, SIZE, mat, picture, png, stored, tarred, zipped
+from tests.miniatures import MINIATURES, SIZE, mat, nyuv2_file, picture, png, stored, tarred, zipped
 
 
 def prepared(name, tmp_path, *arguments):
@@ -242,3 +243,129 @@ def test_wrong_arguments(tmp_path, capsys):
     assert "absent: there is no such file or folder" in capsys.readouterr().err
     assert main(["voc", "--from", str(tmp_path), "--to", str(tmp_path / "root")]) == 2
     assert re.search(r"holds no file of data set 'voc'; it is published as VOCtrainval", capsys.readouterr().err)
+
+
+def test_nyuv2_is_turned_upright(tmp_path):
+    pytest.importorskip("h5py", reason="h5py reads and writes this data set's file")
+    images, labels = nyuv2_file(tmp_path / "nyu_depth_v2_labeled.mat", 5)
+    assert main(["nyuv2", "--from", str(tmp_path / "nyu_depth_v2_labeled.mat"), "--to", str(tmp_path / "root")]) == 0
+    assert (tmp_path / "root/test.txt").read_text().split() == ["0001", "0002"]  # as splits.mat has it
+    test, train = (open_dataset("nyuv2", split, tmp_path / "root") for split in ("test", "train"))
+    table = test.space.numberings["894"].table
+    for i, sample in enumerate((test[0], test[1], train[0], train[1], train[2])):
+        assert np.array_equal(sample.image, images[i])
+        assert np.array_equal(sample.label, table.astype(np.uint8)[labels[i]])
+    thirteen = open_dataset("nyuv2", "train", tmp_path / "root", classes=13)
+    assert set(np.unique(thirteen[0].label)) <= {*range(13), IGNORE}
+
+
+@pytest.mark.parametrize("damage", ["external", "link", "shape", "words", "lacking", "zip"])
+def test_a_wrong_nyuv2_file(damage, tmp_path, capsys):
+    h5py = pytest.importorskip("h5py", reason="h5py reads and writes this data set's file")
+    path = tmp_path / "nyu_depth_v2_labeled.mat"
+    nyuv2_file(path, 2)
+    (tmp_path / "secret").write_bytes(bytes(1 << 16))
+    with h5py.File(path, "r+") as file:
+        shape = file["labels"].shape
+        if damage == "link":
+            with h5py.File(tmp_path / "other.h5", "w") as other:
+                other["labels"] = np.zeros(shape, np.uint16)
+        del file["labels"]
+        if damage == "external":
+            size = 2 * int(np.prod(shape))
+            file.create_dataset("labels", shape, np.uint16, external=[(str(tmp_path / "secret"), 0, size)])
+        elif damage == "link":
+            file["labels"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "labels")
+        elif damage == "shape":
+            file["labels"] = np.zeros((2, 3, 3), np.uint16)
+        elif damage == "words":
+            file["labels"] = np.full(shape, b"abc", "S3")
+    if damage == "zip":
+        path.write_bytes(b"PK")
+    assert main(["nyuv2", "--from", str(path), "--to", str(tmp_path / "root")]) == 2
+    assert re.search(r"error: .*nyu_depth_v2_labeled\.mat: ", capsys.readouterr().err)
+
+
+def test_labels_keep_their_numbers(tmp_path):
+    """What the miniatures drew is what is read."""
+    for name in ("pascal_context", "sbd", "cocostuff10k", "siftflow"):
+        pytest.importorskip("scipy", reason="SciPy reads and writes this data set's files")
+        folder = tmp_path / name
+        folder.mkdir()
+        root = prepared(name, folder)
+        opened = open_dataset(name, "train", root)
+        drawn = {
+            "pascal_context": stored([*range(1, 460)], kind=np.uint16),
+            "sbd": stored([*range(21)]),
+            "cocostuff10k": stored([*range(183)]),
+            "siftflow": stored([*range(34)]),
+        }[name]
+        label = opened.pairs[0].label
+        assert np.array_equal(opened.decode(label), drawn)
+        assert np.array_equal(opened[0].label, opened.label_table(label).astype(np.uint8)[drawn])
+
+
+def test_regions_masks_and_persons(tmp_path):
+    roots = {}
+    for name in ("stanford_background", "weizmann_horses", "mhp"):
+        (tmp_path / name).mkdir()
+        roots[name] = prepared(name, tmp_path / name)
+    rows = stored([-1, *range(8)], kind=np.int64)
+    label = open_dataset("stanford_background", "trainval", roots["stanford_background"])[0].label
+    assert np.array_equal(label, np.where(rows < 0, IGNORE, rows))
+    parts = [
+        {
+            open_dataset("stanford_background", part, roots["stanford_background"], fold=fold).name_of(i)
+            for i in range(n)
+        }
+        for fold in range(5)
+        for part, n in (("val", 1),)
+    ]
+    assert len(set.union(*parts)) == 5
+    mask = open_dataset("weizmann_horses", "train", roots["weizmann_horses"])[0].label
+    assert np.array_equal(mask, np.kron(np.eye(2, dtype=np.uint8), np.ones((16, 24), np.uint8)))
+    first, second = (stored([0, *range(19)], seed=person).astype(int) for person in (1, 2))
+    merged = np.where(first > 0, first, second)
+    assert np.array_equal(
+        open_dataset("mhp", "train", roots["mhp"])[0].label, np.where(merged == 0, IGNORE, merged - 1)
+    )
+
+
+def test_coco_as_voc(tmp_path):
+    root = prepared("coco_voc", tmp_path)
+    assert [path.name for path in sorted((root / "labels/train2017").iterdir())] == [
+        "000000000001.png"
+    ]  # 64 px are few
+    label = open_dataset("coco_voc", "train", root)[0].label
+    person, car = 15, 7
+    expected = np.zeros(SIZE, np.uint8)
+    expected[:30, :40] = person
+    expected[:, :2] = np.where(expected[:, :2] == person, IGNORE, car)
+    assert np.array_equal(label, expected)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"images": [{"id": 1, "file_name": "..\\..\\evil.jpg", "height": 4, "width": 4}]},
+        {"images": [{"id": 1, "file_name": "a.jpg", "height": 1 << 20, "width": 1 << 20}]},
+        {"images": [{"id": 1, "file_name": "a.jpg", "height": -4, "width": -4}]},
+        {"images": [{"id": 1, "file_name": 7, "height": 4, "width": 4}]},
+        {
+            "annotations": [
+                {"id": 1, "image_id": 1, "category_id": 1, "area": 1, "segmentation": [[0, 0, 1e18, 0, 0, 1e18]]}
+            ]
+        },
+        {"annotations": [{"id": 1, "image_id": 1, "category_id": 1, "area": "x", "segmentation": []}]},
+        {"annotations": [{"id": 1, "image_id": 1, "category_id": [1], "area": 1, "segmentation": []}]},
+        {"annotations": 7},
+        {"images": None},
+    ],
+)
+def test_hostile_annotations(change, tmp_path, capsys):
+    content = {"images": [{"id": 1, "file_name": "a.jpg", "height": 4, "width": 4}], "annotations": [], **change}
+    (tmp_path / "instances_val2017.json").write_text(json.dumps(content))
+    zipped(tmp_path / "val2017.zip", {"val2017/1.jpg": picture(0, (4, 4))})
+    assert main(["coco_voc", "--from", str(tmp_path), "--to", str(tmp_path / "in/root")]) == 2
+    assert re.search(r"error: .*(instances_val2017|evil)", capsys.readouterr().err)
+    assert not list(tmp_path.rglob("*evil*"))

@@ -80,17 +80,23 @@ def _read_hdf5(path: str | Path, data: bytes, keys: tuple[str, ...]) -> np.ndarr
     h5py = require("h5py", path)
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            value = file["/".join(keys)][()]
-    except KeyError:
-        raise DataError(f"{path}: holds no {'.'.join(keys)}") from None
+            value = hdf5_array(file, "/".join(keys), path)[()]
     except OSError as error:
         raise DataError(f"{path}: no MATLAB file, or one that is damaged ({error})") from error
     return np.asarray(value).T  # MATLAB stores columns first
 
 
-def texts(value: np.ndarray) -> list[str]:
-    """A cell array of strings."""
-    return [str(np.asarray(item).ravel()[0]) if np.asarray(item).size else "" for item in value.ravel()]
+def hdf5_array(file: Any, name: str, path: str | Path) -> Any:
+    """The array called `name` of an open HDF5 file. Raises DataError if it is absent, or lies in another file."""
+    h5py = require("h5py", path)
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
+        raise DataError(f"{path}: holds no array {name.replace('/', '.')}")
+    array = file[name]
+    if array.external or array.is_virtual:
+        raise DataError(f"{path}: {name} lies in another file, which is not read")
+    if array.dtype.kind not in "iufb":
+        raise DataError(f"{path}: {name} holds no numbers")
+    return array
 
 
 def smallest_kind(value: np.ndarray, path: str | Path) -> np.ndarray:

@@ -15,7 +15,7 @@ from core.data.datasets.facts import Facts
 from core.data.datasets.images import read_label
 from core.data.datasets.layouts import FolderDataset, Folders, ListedDataset, Lists
 from core.data.label_decoding import read_matlab
-from core.data.labels import IGNORE, LabelSpace, Numbering, plain, read_rows, voc_palette
+from core.data.labels import IGNORE, LabelSpace, Numbering, read_rows, voc_palette
 from core.data.prepare.coco_json import AsClasses
 from core.data.prepare.convert import mat_to_png
 from core.data.prepare.recipe import Expand, Take
@@ -324,7 +324,7 @@ class COCOAsVOC(FolderDataset):
     """
 
     name = "coco_voc"
-    space = LabelSpace(voc.CLASSES, voc_palette(21), {"voc": plain(21)}, void=("overlaps",))
+    space = voc.SPACE
     splits = ("train", "val")
     folders: ClassVar[Folders] = {
         split: ((f"images/{split}2017", f"labels/{split}2017"),) for split in ("train", "val")

@@ -95,7 +95,7 @@ class SBD(ListedDataset):
     """The Semantic Boundaries Dataset with its own splits: 11,355 pictures of VOC 2011 in VOC's classes."""
 
     name = "sbd"
-    space = LabelSpace(CLASSES, voc_palette(21), {"voc": plain(21)})
+    space = SPACE
     splits = ("train", "val", "trainval")
     image_folder = "img"
     label_folders = ("cls",)

@@ -39,7 +39,7 @@ class AsClasses:
         pictures, objects = _read(member)
         for number, picture in sorted(pictures.items()):
             mine = [item for item in objects.get(number, ()) if item["category_id"] in self.classes]
-            if sum(float(item["area"]) for item in mine) <= self.least_area.get(part, -1):
+            if sum(item["area"] for item in mine) <= self.least_area.get(part, -1):
                 continue
             stem = PurePosixPath(picture["file_name"]).stem
             where = f"{member.where}: picture {picture['file_name']}"
@@ -65,12 +65,17 @@ def _read(member: Member) -> tuple[dict[int, Any], dict[int, list[Any]]]:
         pictures = {item["id"]: item for item in content["images"]}
         objects: dict[int, list[Any]] = {}
         for item in content["annotations"]:
-            _ = item["category_id"], item["segmentation"], item["area"]
+            numbers = int(item["category_id"]), int(item["image_id"]), float(item["area"])
+            _ = item["segmentation"]
+            if numbers != (item["category_id"], item["image_id"], item["area"]):
+                raise ValueError(f"annotation {item.get('id')!r} has no sensible numbers")
             objects.setdefault(item["image_id"], []).append(item)
         for item in pictures.values():
-            height, width = item["height"], item["width"]
-            if not (isinstance(height, int) and isinstance(width, int) and 0 < height * width <= _MOST_PIXELS):
-                raise ValueError(f"picture {item['file_name']!r} has no sensible size")
+            height, width, name = item["height"], item["width"], item["file_name"]
+            if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
+                raise ValueError(f"picture {name!r} has no sensible size")
+            if not isinstance(name, str) or height * width > _MOST_PIXELS:
+                raise ValueError(f"picture {name!r} has no sensible name or size")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{member.where}: no annotations in COCO's format ({type(error).__name__}: {error})") from None
     return pictures, objects

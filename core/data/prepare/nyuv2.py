@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 
 from core.data.label_decoding import encode_png
-from core.data.matlab import is_hdf5, require, smallest_kind
+from core.data.matlab import hdf5_array, is_hdf5, require, smallest_kind
 from core.data.prepare.recipe import Job, Member
 from core.errors import DataError
+
+_LONGEST = 1 << 14  # of the sides, and the number of pictures
 
 
 class _Arrays:
@@ -28,13 +30,14 @@ class _Arrays:
         h5py = require("h5py", path)
         try:
             file = h5py.File(path, "r")
-            self.images, self.labels = file["images"], file["labels"]
-        except (OSError, KeyError) as error:
+        except OSError as error:
             raise DataError(f"{path}: not NYU Depth v2's file, or one that is damaged ({error})") from None
+        self.images, self.labels = (hdf5_array(file, name, path) for name in ("images", "labels"))
         if (
             self.images.ndim != 4
             or self.images.shape[1] != 3
             or self.labels.shape != (len(self.images), *self.images.shape[2:])
+            or max(self.labels.shape) > _LONGEST
         ):
             raise DataError(f"{path}: images {self.images.shape} and labels {self.labels.shape} do not fit together")
         self._lock = Lock()  # the HDF5 library is not made for threads

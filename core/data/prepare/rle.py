@@ -14,6 +14,7 @@ from core.errors import DataError
 
 _FINE = 5
 """Polygons are drawn on a grid this much finer than the pixels."""
+_FARTHEST = 1 << 17
 
 
 def decode_counts(text: str | bytes) -> list[int]:
@@ -54,8 +55,8 @@ def fill_polygon(points: Sequence[float], height: int, width: int) -> np.ndarray
     next, the column's runs change at the row it has there.
     """
     corners = np.asarray(points, np.float64)
-    if corners.ndim != 1 or len(corners) % 2 or len(corners) < 2 or not np.isfinite(corners).all():
-        raise ValueError("a polygon that is no list of x and y")
+    if corners.ndim != 1 or len(corners) % 2 or len(corners) < 2 or not (np.abs(corners) < _FARTHEST).all():
+        raise ValueError("a polygon that is no list of x and y in pixels")
     fine = (_FINE * corners.reshape(-1, 2) + 0.5).astype(np.int64)  # rounds towards 0, as there
     outline = np.concatenate([_edge(a, b) for a, b in zip(fine, np.roll(fine, -1, axis=0))])
     x, y = outline[:, 0], outline[:, 1]
