@@ -51,3 +51,20 @@ def locked(path: Path, taken: str) -> Iterator[None]:
         if handle in _held:
             _held.discard(handle)
             os.close(handle)
+
+
+def is_held(path: Path) -> bool:
+    """Whether another process holds the lock file at `path` now; nothing is changed."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False
