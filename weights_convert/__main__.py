@@ -75,6 +75,11 @@ def convert_parser() -> argparse.ArgumentParser:
         help="any network, known or not: names and layouts are kept as they are, only the format changes",
     )
     parser.add_argument(
+        "--fold",
+        action="store_true",
+        help="batch norms folded into the convolutions before them: the same outputs in inference, but for rounding",
+    )
+    parser.add_argument(
         "--verify",
         action="store_true",
         help="run source and result in every installed backend and compare layer by layer",
@@ -97,6 +102,7 @@ def _convert(arguments: Sequence[str]) -> int:
         normalization=options.normalization,
         dataset_options=overrides_of(options.dataset_options, "void_class=true", "--dataset-option"),
         ema=options.ema,
+        fold=options.fold,
     )
     fit = imported.fit
     print(f"{options.source}: {fit.label}, {fit.spec.num_classes} classes, {len(imported.state)} tensors")
@@ -113,7 +119,7 @@ def _convert(arguments: Sequence[str]) -> int:
         return 0
     from weights_convert.verify import verify
 
-    return verify(imported, options.target)
+    return verify(imported, options.target, fold=options.fold)
 
 
 def _convert_as_is(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 from core.data import DATASETS, label_space
 from core.data.normalization import NORMALIZATIONS, read_normalization
 from core.errors import DataError, WeightsError
+from core.fold import fold as fold_norms
 from core.schema import to_plain
 from core.tensors import listing, raw_bytes
 from weights_convert.formats import Tensors, format_of, read, write
@@ -141,12 +142,29 @@ def convert_file(
     normalization: str | None = None,
     dataset_options: Mapping[str, Any] | None = None,
     ema: bool = False,
+    fold: bool = False,
 ) -> tuple[Imported, list[str]]:
     """Reads `source` as the network it belongs to and writes it to `target`, complete or not at all.
 
-    Returns what was read, and notes on what the target's format cannot hold. Raises WeightsError.
+    fold: batch norms are folded into the convolutions before them (core.fold).
+    Returns what was read, and notes on what is different in the target. Raises WeightsError.
     """
     target = _checked_target(target)
     imported = import_weights(source, origin=origin, preset=preset, overrides=overrides, ema=ema)
-    metadata = metadata_of(imported, dataset, normalization, dataset_options)
-    return imported, write_native(target, imported.spec, imported.state, metadata)
+    written = folded(imported) if fold else imported
+    metadata = metadata_of(written, dataset, normalization, dataset_options)
+    if fold and "config" in metadata:  # of a run: it names the network with its batch norms
+        del metadata["config"]
+    notes = write_native(target, written.spec, written.state, metadata)
+    if fold:
+        gone = len(written.spec.folds()) - len(imported.spec.folds())
+        left = sum(parameter.kind == "running_var" for parameter in written.spec.parameters())
+        notes.append(f"{gone} batch norms are folded into convolutions" + (f", {left} cannot be" if left else ""))
+    return imported, notes
+
+
+def folded(imported: Imported) -> Imported:
+    """The same with every batch norm folded that can be."""
+    spec, state = fold_norms(imported.spec, imported.state)
+    overrides = imported.fit.overrides | {"folded_norms": list(spec.folded_norms)}
+    return replace(imported, fit=replace(imported.fit, spec=spec, overrides=overrides), state=state)

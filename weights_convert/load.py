@@ -15,9 +15,10 @@ import numpy as np
 from core.arch import PRESETS, Spec
 from core.data.normalization import Normalize, read_normalization
 from core.errors import WeightsError
+from core.fold import fold_state
 from core.schema import to_plain
 from weights_convert.formats import Tensors, check_finite, read
-from weights_convert.matching import Fit, fit_to, identify
+from weights_convert.matching import Fit, NoFit, fit_to, identify
 from weights_convert.prefixes import read_unwrapped, without_wrappers
 
 
@@ -120,6 +121,25 @@ def load_weights(
     Raises WeightsError if the file cannot be read, or anything is missing, unexpected or of another shape.
     """
     path = Path(path)
+    if spec.folded_norms:
+        return _load_folded(path, spec, origin, fine_tune)
+    return _load(path, spec, origin, fine_tune)
+
+
+def _load_folded(path: Path, spec: Spec, origin: str | None, fine_tune: bool) -> LoadedWeights:
+    """The weights of a network with folded batch norms, from a file with the norms folded or without."""
+    try:
+        return _load(path, spec, origin, fine_tune)
+    except NoFit as error:
+        try:
+            loaded = _load(path, dataclasses.replace(spec, folded_norms=()), origin, fine_tune)
+        except WeightsError:
+            raise error from None
+        note = "its batch norms are folded into the convolutions before them, as the network asks"
+        return dataclasses.replace(loaded, state=fold_state(spec, loaded.state), notes=(*loaded.notes, note))
+
+
+def _load(path: Path, spec: Spec, origin: str | None, fine_tune: bool) -> LoadedWeights:
     tensors = open_tensors(path)
     tensors, (fit, classes) = read_unwrapped(
         tensors, str(path), lambda named: fit_to(named, spec, str(path), origin=origin, fine_tune=fine_tune)

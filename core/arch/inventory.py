@@ -55,6 +55,18 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Foldable:
+    """A batch norm that sees nothing but the sum of these convolutions (or a linear layer), which nothing else sees.
+
+    In inference it can be folded into them (core.fold). `layers` and `norm` are canonical paths.
+    """
+
+    layers: tuple[str, ...]
+    norm: str
+    eps: float
+
+
+@dataclass(frozen=True)
 class InitSpec:
     """Which initialiser each kind of weight gets; biases start at 0, norms at the identity, PReLU slopes at 0.25."""
 
@@ -65,12 +77,25 @@ class InitSpec:
 
 
 class Inventory:
-    """Collects parameters; `with inventory.scope("head"):` prefixes names with `head.`."""
+    """Collects parameters; `with inventory.scope("head"):` prefixes names with `head.`.
 
-    def __init__(self, init: InitSpec) -> None:
-        self.init = init
+    `eps`: of the batch norms that are added from now on (`with inventory.normalised(eps):`).
+    """
+
+    def __init__(self, init: InitSpec, eps: float = 1e-5) -> None:
+        self.init, self.eps = init, eps
         self.parameters: list[Parameter] = []
+        self.foldable: list[Foldable] = []
         self._prefix = ""
+
+    @contextmanager
+    def normalised(self, eps: float) -> Iterator[None]:
+        """Batch norms that are added inside have this epsilon."""
+        outer, self.eps = self.eps, eps
+        try:
+            yield
+        finally:
+            self.eps = outer
 
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
@@ -136,7 +161,12 @@ class Inventory:
     def embedding(self, name: str, shape: tuple[int, ...]) -> None:
         self.add(name, shape, "embedding", self.init.embedding)
 
-    def batch_norm(self, name: str, width: int) -> None:
+    def batch_norm(self, name: str, width: int, *, after: str | Sequence[str] = ()) -> None:
+        """after: the convolutions (paths in the present scope) whose sum is all that it sees (`Foldable`)."""
+        if after:
+            layers = (after,) if isinstance(after, str) else after
+            paths = tuple(self._prefix + layer for layer in layers)
+            self.foldable.append(Foldable(paths, self._prefix + name, self.eps))
         self.layer_norm(name, width)
         self.add(f"{name}.running_mean", (width,), "running_mean", "zeros")
         self.add(f"{name}.running_var", (width,), "running_var", "ones")
@@ -180,7 +210,7 @@ class Inventory:
         """The block `conv`, `bn`, `act` of every backend's layers."""
         with self.scope(name):
             self.conv("conv", channels, width, kernel, groups=groups, bias=bias)
-            self.batch_norm("bn", width)
+            self.batch_norm("bn", width, after="conv")
             self.activation("act", act, width)
 
     def conv_act(
@@ -206,11 +236,26 @@ class Inventory:
             self.activation("act", act, channels)
             self.conv("conv", channels, width, kernel)
 
-    def norm_act(self, name: str, width: int, *, act: str = "relu") -> None:
-        """The block `bn`, `act`."""
-        with self.scope(name):
-            self.batch_norm("bn", width)
-            self.activation("act", act, width)
+    def norm_act(self, name: str, width: int, *, act: str = "relu", after: str = "") -> None:
+        """The block `bn`, `act`; `after`: the convolution that is all it sees, if it is one."""
+        self.batch_norm(f"{name}.bn", width, after=after)
+        self.activation(f"{name}.act", act, width)
+
+
+def fold_parameters(parameters: Sequence[Parameter], folds: Sequence[Foldable]) -> list[Parameter]:
+    """The parameters without the norms of `folds`; the first layer of each has a bias in any case."""
+    gone = tuple(f"{fold.norm}." for fold in folds)
+    biased = {fold.layers[0] for fold in folds}
+    names = {parameter.name for parameter in parameters}
+    found: list[Parameter] = []
+    for parameter in parameters:
+        if parameter.name.startswith(gone):
+            continue
+        found.append(parameter)
+        layer, _, leaf = parameter.name.rpartition(".")
+        if layer in biased and leaf == "weight" and f"{layer}.bias" not in names:
+            found.append(Parameter(f"{layer}.bias", parameter.shape[:1], "bias", "zeros"))
+    return found
 
 
 def count(parameters: Sequence[Parameter], *, buffers: bool = False) -> int:

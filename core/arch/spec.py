@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal, TypeVar
 
 from core.arch.backbones.base import BackboneSpec
 from core.arch.golden import GoldenFile
-from core.arch.inventory import InitSpec, Inventory, Parameter, count
+from core.arch.inventory import Foldable, InitSpec, Inventory, Parameter, count, fold_parameters
 from core.arch.parts import DropoutSpec, FCNHeadSpec, NormSpec
 from core.errors import SpecError
 
@@ -40,7 +41,8 @@ class Spec:
 
     `align_corners` is how the logits are resized to the picture. `auxiliary` heads come after the main output(s) in
     what a model returns, in this order. `classifiers`: names of the weights whose first side is the number of classes;
-    the first that a checkpoint has tells it.
+    the first that a checkpoint has tells it. `folded_norms`: batch norms that are folded into the convolutions before
+    them (`core.fold`), patterns of their canonical paths: `backbone.*`, or `*` for all that can be.
     """
 
     arch: ClassVar[str]
@@ -50,13 +52,33 @@ class Spec:
     num_classes: int = 19
     align_corners: bool = True
     auxiliary: tuple[FCNHeadSpec, ...] = ()
+    folded_norms: tuple[str, ...] = ()
 
     def inventory(self) -> Inventory:
         raise NotImplementedError
 
     def parameters(self) -> list[Parameter]:
         """Names, shapes and kinds of all parameters and buffers, in canonical (PyTorch) names, layouts and order."""
-        return self.inventory().parameters
+        inventory = self.inventory()
+        return (
+            fold_parameters(inventory.parameters, self._chosen(inventory))
+            if self.folded_norms
+            else (inventory.parameters)
+        )
+
+    def folds(self) -> list[Foldable]:
+        """The batch norms that this network has no more: `folded_norms`."""
+        return self._chosen(self.inventory()) if self.folded_norms else []
+
+    def _chosen(self, inventory: Inventory) -> list[Foldable]:
+        foldable = inventory.foldable
+        for pattern in self.folded_norms:
+            if pattern != "*" and not any(fnmatchcase(fold.norm, pattern) for fold in foldable):
+                raise SpecError(
+                    f"folded_norms: no batch norm that can be folded into a convolution is called {pattern!r}; "
+                    "'*' stands for all of them"
+                )
+        return [fold for fold in foldable if any(fnmatchcase(fold.norm, pattern) for pattern in self.folded_norms)]
 
     def parameter_count(self) -> int:
         """Number of learnable scalars."""
@@ -130,6 +152,13 @@ class Spec:
         """The same network without what only training needs: its auxiliary heads."""
         return dataclasses.replace(self, auxiliary=())
 
+    def folded(self: S) -> S:
+        """The same network with its batch norms folded into the convolutions before them, where they can be.
+
+        `core.fold.fold_state` makes the weights.
+        """
+        return dataclasses.replace(self, folded_norms=("*",))
+
     def without_dropout(self: S) -> S:
         """The same network with every dropout probability 0 (parity tests train so)."""
         return _replace_dropout(self)
@@ -140,9 +169,15 @@ class Spec:
 
     def infer(self, shapes: Shapes) -> dict[str, Any]:
         """Fields, as overrides, that the shapes of a checkpoint's canonical tensors show to be different."""
+        found: dict[str, Any] = {}
         if self.auxiliary and not any(name.startswith("auxiliary.") for name in shapes):
-            return {"auxiliary": []}
-        return {}
+            found["auxiliary"] = []
+        for pattern in () if self.folded_norms else ("*", "backbone.*"):
+            foldable = (self.for_inference() if "auxiliary" in found else self).inventory().foldable
+            chosen = [fold for fold in foldable if fnmatchcase(fold.norm, pattern)]
+            if chosen and all(f"{f.norm}.weight" not in shapes and f"{f.layers[0]}.weight" in shapes for f in chosen):
+                return found | {"folded_norms": [pattern]}
+        return found
 
     def infer_classes(self, shapes: Shapes) -> int | None:
         """The number of classes that the shapes of a checkpoint's canonical tensors tell; None if they do not."""
@@ -164,8 +199,9 @@ class EncoderDecoderSpec(Spec):
     def inventory(self) -> Inventory:
         if self.backbone.tokens and not self.takes_tokens:
             raise SpecError(f"{self.arch} stands on maps, and backbone {self.backbone.family} gives tokens")
-        out = Inventory(self.init)
-        self.backbone.inventory(out)
+        out = Inventory(self.init, self.head_norm.eps)
+        with out.normalised(self.backbone.norm.eps):
+            self.backbone.inventory(out)
         for i, head in enumerate(self.auxiliary):
             head.inventory(out, f"auxiliary.{i}", self.tap_channels(head.tap), self.num_classes)
         self.decoder_inventory(out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from backends.mxnet.folding import remove_norms
 from backends.mxnet.layers import Network
 from core.arch import Spec
 
@@ -16,6 +17,7 @@ def build_model(spec: Spec) -> Network:
     """
     module = import_module(f"{__name__}.{spec.arch}")
     model: Network = getattr(module, type(spec).__name__.removesuffix("Spec"))(spec)
+    remove_norms(model, spec.folds())
     model.initialize()
     model.hybridize(static_alloc=True, static_shape=False)
     return model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from backends.paddle.folding import remove_norms
 from backends.paddle.layers import Network
 from core.arch import Spec
 
@@ -14,4 +15,6 @@ def build_model(spec: Spec) -> Network:
     Its class in the file of its architecture is the spec's without `Spec`.
     """
     module = import_module(f"{__name__}.{spec.arch}")
-    return getattr(module, type(spec).__name__.removesuffix("Spec"))(spec)
+    model: Network = getattr(module, type(spec).__name__.removesuffix("Spec"))(spec)
+    remove_norms(model, spec.folds())
+    return model

@@ -87,7 +87,7 @@ class DenseNetSpec(BackboneSpec):
                     with out.scope(f"{stage}.blocks.{i}"):
                         out.norm_act("norm1", channels)
                         out.conv("conv1", channels, inner, 1)
-                        out.norm_act("norm2", inner)
+                        out.norm_act("norm2", inner, after="conv1")
                         out.conv("conv2", inner, self.growth, 3)
             out.norm_act("norm", self.channels(self.deepest))
 

@@ -60,16 +60,16 @@ class ResNeStSpec(ResNetSpec):
     def block_inventory(self, out: Inventory, block: BlockSpec) -> None:
         width, splits, squeezed = block.width, block.width * self.radix, self.squeezed(block.width)
         out.conv("conv1", block.channels, width, 1)
-        out.batch_norm("bn1", width)
+        out.batch_norm("bn1", width, after="conv1")
         with out.scope("conv2"):
             out.conv_norm_act("splits", width, splits, 3, groups=block.groups * self.radix)
             out.conv_norm_act("squeeze", width, squeezed, 1, groups=block.groups, bias=True)
             out.conv("weigh", squeezed, splits, 1, groups=block.groups, bias=True)
         out.conv("conv3", width, block.out, 1)
-        out.batch_norm("bn3", block.out)
+        out.batch_norm("bn3", block.out, after="conv3")
         if block.projects:
             out.conv("downsample.conv", block.channels, block.out, 1)
-            out.batch_norm("downsample.bn", block.out)
+            out.batch_norm("downsample.bn", block.out, after="downsample.conv")
 
     def smallest_normalised(self, height: int, width: int) -> tuple[int, int]:
         return 1, 1  # the weighing pools to one place

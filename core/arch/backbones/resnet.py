@@ -51,10 +51,10 @@ class BlockSpec:
             shapes = [(self.channels, self.width, 3), (self.width, self.out, 3)]
         for i, (channels, width, kernel) in enumerate(shapes, start=1):
             out.conv(f"conv{i}", channels, width, kernel, groups=self.groups if bottleneck and i == 2 else 1)
-            out.batch_norm(f"bn{i}", width)
+            out.batch_norm(f"bn{i}", width, after=f"conv{i}")
         if self.projects:
             out.conv("downsample.conv", self.channels, self.out, 1)
-            out.batch_norm("downsample.bn", self.out)
+            out.batch_norm("downsample.bn", self.out, after="downsample.conv")
 
 
 @dataclass(frozen=True)

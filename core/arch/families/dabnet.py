@@ -81,7 +81,7 @@ class DABNetSpec(EncoderDecoderSpec):
             with out.scope(name):
                 out.conv("first", first, width, kernel, bias=True)
                 out.conv("second", second, width, kernel, bias=True)
-                out.batch_norm("bn", width)
+                out.batch_norm("bn", width, after=("first", "second"))
 
     def _spatial_path(self, out: Inventory, channels: list[int]) -> None:
         (quarter, eighth), half = self.spatial_widths, self.backbone.half_channels

@@ -38,22 +38,22 @@ class DualGCNSpec:
         return self.width // self.ratio
 
     def inventory(self, out: Inventory, name: str) -> None:
-        with out.scope(name):
+        with out.scope(name), out.normalised(self.norm.eps):
             with out.scope("coordinate"):
                 for i in range(self.reductions):
                     out.conv_norm_act(f"reduce.{i}", self.width, self.width, 3, groups=self.width)
                 for node in ("key", "value", "query"):
                     out.conv(node, self.width, self.inner, 1, bias=True)
                 out.conv("weight.conv", self.inner, self.inner, 1, axes=1)
-                out.batch_norm("weight.bn", self.inner)
+                out.batch_norm("weight.bn", self.inner, after="weight.conv")
                 out.conv_norm_act("out", self.inner, self.width, 1, bias=True)
             with out.scope("feature"):
                 out.conv_norm_act("project", self.width, self.inner, 1)
                 out.conv_norm_act("assign", self.width, self.nodes, 1)
                 out.conv("adjacency.conv", self.nodes, self.nodes, 1, axes=1)
-                out.batch_norm("adjacency.bn", self.nodes)
+                out.batch_norm("adjacency.bn", self.nodes, after="adjacency.conv")
                 out.conv("weight.conv", self.inner, self.inner, 1, axes=1)
-                out.batch_norm("weight.bn", self.inner)
+                out.batch_norm("weight.bn", self.inner, after="weight.conv")
                 out.conv_norm_act("out", self.inner, self.width, 1)
             out.conv_norm_act("merge", 2 * self.width, self.width, 1)
 

@@ -94,7 +94,7 @@ class ESPNetSpec(Spec):
             out.prelu("act", width)
 
     def inventory(self) -> Inventory:
-        out = Inventory(self.init)
+        out = Inventory(self.init, self.norm.eps)
         level1, level2, level3 = self.widths
         classes = self.num_classes
         block = partial(out.conv_norm_act, bias=self.block_bias, act=self.block_act)

@@ -68,7 +68,7 @@ class FastSCNNSpec(Spec):
             out.conv_norm_act("pointwise", channels, width, 1, bias=self.separable_bias)
 
     def inventory(self) -> Inventory:
-        out = Inventory(self.init)
+        out = Inventory(self.init, self.norm.eps)
         first, second, detail = self.down_widths
         with out.scope("detail"):
             out.conv_norm_act("0", self.in_channels, first, 3, bias=self.stem_bias)

@@ -80,7 +80,7 @@ class WordsSpec:
             out.add("embedding", (num_classes, self.features), "buffer", self.init)
             for i, (features, side) in enumerate(((self.features, self.hidden), (self.hidden, width))):
                 out.linear(f"layers.{i}.linear", features, side)
-                out.batch_norm(f"layers.{i}.bn", side)
+                out.batch_norm(f"layers.{i}.bn", side, after=f"layers.{i}.linear")
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ class GloReUnitSpec:
             out.conv("project", self.width, self.nodes, 1, bias=True)
             out.conv("nodes_conv", self.nodes, self.nodes, 1, bias=True, axes=1)
             out.conv("states_conv", self.states, self.states, 1, axes=1)
-            out.conv_norm_act("extend", self.states, self.width, 1, act="none")
+            with out.normalised(self.norm.eps):
+                out.conv_norm_act("extend", self.states, self.width, 1, act="none")
 
 
 @dataclass(frozen=True)
