@@ -59,4 +59,5 @@ def test_the_published_lite0_file() -> None:
     spec = build("fcn_tiny", 11, {"backbone": {"family": "efficientnet", **backbone}})
     loaded = load_weights(path, spec, fine_tune=True)
     assert loaded.origin.startswith("efficientnet_pytorch")
+    assert loaded.normalization == "half"
     assert set(loaded.state) == {p.name for p in spec.parameters() if p.name.startswith("backbone.")}

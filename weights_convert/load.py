@@ -166,7 +166,7 @@ def normalization_of(fit: Fit, tensors: Tensors) -> str | Normalize | None:
     if said is not None:
         return said
     shapes = {name: tensors[origin.name].shape for name, origin in fit.origins.items() if origin.name in tensors}
-    return fit.source.normalization_for(fit.spec.infer_classes(shapes))
+    return fit.source.normalization_for(fit.spec, fit.spec.infer_classes(shapes))
 
 
 def _as_float(array: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Protocol
@@ -258,17 +258,19 @@ class Source:
     """A published repository or model zoo: where it is, the namings found in its files, and its golden files' facts.
 
     normalization: how its training normalises pictures (a key of core.data.normalization's), or that by the number of
-    the network's outputs, where it differs between data sets; None where it is not known.
+    the network's outputs, where it differs between data sets, or by the network; None where it is not known.
     """
 
     name: str
     about: str
     layouts: tuple[Layout, ...]
     recording: Recording | None = None
-    normalization: str | Mapping[int, str] | None = None
+    normalization: str | Mapping[int, str] | Callable[[Spec], str] | None = None
 
-    def normalization_for(self, outputs: int | None) -> str | None:
+    def normalization_for(self, spec: Spec, outputs: int | None) -> str | None:
         known = self.normalization
+        if callable(known):
+            return known(spec)
         return known.get(outputs or 0) if isinstance(known, Mapping) else known
 
 
