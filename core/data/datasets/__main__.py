@@ -7,6 +7,7 @@ python -m core.data.datasets --check docs/data_sets.md      # whether the page i
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import typing
 from collections.abc import Iterator, Sequence
@@ -50,7 +51,10 @@ def page() -> str:
     known = [dataset for dataset in DATASETS.values() if dataset.facts is not None]
     known.sort(key=lambda dataset: dataset.name)
     parts = [_HEAD, _overview(known)]
-    parts += ["\n".join(_section(dataset, dataset.facts)) for dataset in known if dataset.facts]
+    first: dict[str, str] = {}
+    for dataset in known:
+        assert dataset.facts is not None
+        parts.append("\n".join(_section(dataset, dataset.facts, first.setdefault(dataset.__module__, dataset.name))))
     return "\n".join(parts)
 
 
@@ -66,13 +70,18 @@ def _overview(known: Sequence[type[Dataset]]) -> str:
     return "\n".join([*rows, ""])
 
 
-def _section(dataset: type[Dataset], facts: Facts) -> Iterator[str]:
+def _section(dataset: type[Dataset], facts: Facts, first: str) -> Iterator[str]:
+    """`first`: the data set of the same file at which what is told of all of them stands."""
     yield f"## {dataset.name}\n"
-    yield f"{inspect.cleandoc(dataset.__doc__ or '').split(chr(10) + 'Args:')[0].strip()}\n"
+    yield f"{_texts(dataset)[0]}\n"
+    if first == dataset.name:
+        about = inspect.getdoc(inspect.getmodule(dataset)) or ""
+        yield f"{about.partition(chr(10))[2].strip()}\n"
+    else:
+        yield f"See [{first}](#{first}) too.\n"
     yield f"- Source: {facts.source}"
-    yield f"- Obtained: {facts.obtained}" + (
-        f" ({', '.join(f'`{name}`' for name in facts.archives)})" if facts.archives else ""
-    )
+    archives = ", ".join(f"`{name}`" for name in facts.archives)
+    yield f"- Obtained: {facts.obtained}" + (f", as {archives}" if archives else "")
     yield f"- Licence: {facts.licence}"
     counts = [
         f"`{split}` {facts.counts[split]:,}" if split in facts.counts else f"`{split}`" for split in dataset.splits
@@ -86,8 +95,8 @@ def _section(dataset: type[Dataset], facts: Facts) -> Iterator[str]:
     space = dataset.space
     void = f"; ignored: {', '.join(space.void)}" if space.void else ""
     yield f"- Classes, {space.num_classes}: {', '.join(space.classes)}{void}"
-    if space.numberings:
-        yield f"- Label files count them in {len(space.numberings)} way(s): {', '.join(space.numberings)}"
+    if len(space.numberings) > 1:
+        yield f"- Numberings of label files: {', '.join(space.numberings)}"
     for option in _options(dataset):
         yield f"- Option {option}"
     figures = _figures(facts)
@@ -98,15 +107,31 @@ def _section(dataset: type[Dataset], facts: Facts) -> Iterator[str]:
     yield "```\n"
 
 
+def _texts(dataset: type[Dataset]) -> tuple[str, dict[str, str]]:
+    """A data set's own docstring: what stands before the arguments, and what is said of each of them."""
+    text, _, arguments = (inspect.getdoc(dataset) or "").partition("\nArgs:\n")
+    said: dict[str, str] = {}
+    name = ""
+    for line in arguments.splitlines():
+        match = re.match(r"    (\w+): (.*)", line)
+        if match:
+            name = match[1]
+            said[name] = match[2]
+        elif name:
+            said[name] += f" {line.strip()}"
+    return text.strip(), said
+
+
 def _options(dataset: type[Dataset]) -> Iterator[str]:
     hints = typing.get_type_hints(dataset.__init__)
+    said = _texts(dataset)[1]
     for name, parameter in inspect.signature(dataset).parameters.items():
         if name in ("split", "root", "require_labels"):
             continue
         choices = typing.get_args(hints[name])
         literal = typing.get_origin(hints[name]) is typing.Literal
-        values = " or ".join(f"`{choice}`" for choice in choices) if literal else f"default `{parameter.default}`"
-        yield f"`{name}`: {values}" + (f" (default `{parameter.default}`)" if literal else "")
+        values = f"{' or '.join(f'`{choice}`' for choice in choices)}, " if literal else ""
+        yield f"`{name}` ({values}`{parameter.default}` if not set): {said[name]}"
 
 
 def _figures(facts: Facts) -> list[str]:

@@ -65,10 +65,14 @@ def check(
             work.setdefault((pair.image, str(pair.label)), (opened, index))
     wrong: list[str] = []
     with ThreadPoolExecutor(workers) as pool:
-        for done, error in enumerate(pool.map(_read, work.values()), 1):
-            if error is not None:
-                wrong.append(error)
-            progress(done, len(work))
+        try:
+            for done, error in enumerate(pool.map(_read, work.values()), 1):
+                if error is not None:
+                    wrong.append(error)
+                progress(done, len(work))
+        except BaseException:  # an interrupt waits for what is being read, not for all that is planned
+            pool.shutdown(cancel_futures=True)
+            raise
     if wrong:
         shown = "; ".join(wrong[:_SHOWN]) + ("; …" if len(wrong) > _SHOWN else "")
         raise DataError(f"{root}: {len(wrong)} of {len(work)} samples of data set {dataset.name!r} are wrong: {shown}")
