@@ -5,6 +5,7 @@
     learner.py     Learner     a network with its loss and optimizer: training
     inference.py   Predictor   a network in inference mode: evaluation and prediction
     device.py      Devices     versions, devices by the names of the command line, a device's memory
+    distributed.py connect     the processes of a run (core.shard.Processes), as the framework's launcher started them
     state.py       States      the canonical state in and out of the framework's network
     parity.py      Adapter     numpy in, numpy out: what the proof of equality asks for
 """
@@ -21,6 +22,7 @@ from core.arch import Spec
 from core.config import Config
 from core.data.pipeline import TrainingSamples
 from core.losses import Objective
+from core.shard import ALONE, Processes
 
 Batch = tuple[np.ndarray, np.ndarray]  # images float32 [N, 3, H, W], labels int64 [N, H, W]
 
@@ -66,7 +68,8 @@ class Learner(Protocol):
     def backward(self, images: Sequence[np.ndarray], objective: Objective, seed: int) -> list[float]:
         """The gradients of the whole batch, given in parts; each term's value, unweighted. Sets the random seed.
 
-        images: of each part, float32 [N, 3, H, W]; `objective` has the parts' labels and what they cost.
+        images: of each part, float32 [N, 3, H, W]; `objective` has the parts' labels and what they cost. Of several
+        processes each is given its share, and all have the whole batch's gradients and values afterwards.
         """
 
     def update(self, lr: float) -> None:
@@ -103,6 +106,7 @@ class Backend:
     learner: Callable[[Spec, Config, str], Learner]
     predictor: PredictorType
     devices: Devices
+    connect: Callable[[], Processes] = lambda: ALONE  # the run's processes, by the launcher's environment variables
 
 
 class States(Protocol):
@@ -139,6 +143,9 @@ class Adapter(Protocol):
 
     def trace(self, model: Any, x: np.ndarray, train: bool, depth: int, recorder: Any) -> list[np.ndarray]:
         """Tells the Recorder what each submodule down to `depth` names takes and gives; returns the logits."""
+
+    def mine(self, outputs: list[list[np.ndarray]], objective: Objective) -> None:
+        """Settles which pixels are hard of all parts' outputs, before `loss` is asked for each part."""
 
     def loss(
         self, outputs: list[np.ndarray], objective: Objective, part: int = 0

@@ -90,10 +90,13 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 
 
 class RunDirectory:
-    """The files of one run. Create a new one or open the one to resume; the constructor does neither."""
+    """The files of one run. Create a new one or open the one to resume; the constructor does neither.
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    Of a run's processes the leading one alone `writes`: with the others, what would write does nothing.
+    """
+
+    def __init__(self, path: str | Path, writes: bool = True) -> None:
+        self.path, self.writes = Path(path), writes
         self.config = self.path / "config.yaml"
         self.environment = self.path / "environment.json"
         self.metrics = self.path / "metrics.jsonl"
@@ -121,6 +124,9 @@ class RunDirectory:
 
         Raises CheckpointError if one does, OutputError if the directory cannot be made.
         """
+        if not self.writes:
+            yield
+            return
         with naming(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with locked(self.path / ".lock", f"{self.path}: another process trains in it"):
@@ -134,6 +140,8 @@ class RunDirectory:
 
         Raises CheckpointError as `check_free` does, OutputError if the disk does not take it.
         """
+        if not self.writes:
+            return
         self.check_free(overwrite)
         with naming(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -168,6 +176,8 @@ class RunDirectory:
 
     def add_environment(self, environment: Mapping[str, Any]) -> None:
         """Appends to environment.json: one entry per start of the run."""
+        if not self.writes:
+            return
         try:
             entries = json.loads(self.environment.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -185,6 +195,8 @@ class RunDirectory:
 
     def forget_after(self, iteration: int) -> None:
         """Drops records and predictions of iterations that the resumed run does again."""
+        if not self.writes:
+            return
         for file in self.records:
             if file.exists() or file == self.metrics:
                 kept = [record for record in read_records(file) if record["iteration"] <= iteration]

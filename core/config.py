@@ -60,7 +60,9 @@ class TrainConfig(Checked):
     and losses stay float32; fp16 with a loss scale, core.loss_scale) and are refused where framework or device have
     none; `float64`, thrice as slow, to tell rounding from error. compile: the network becomes one graph for the size
     of the crop: torch.compile, Paddle's to_static, Gluon with static shapes. channels_last: PyTorch alone, which
-    computes up to 1.3 times as fast so on a processor.
+    computes up to 1.3 times as fast so on a processor. sync_batch_norm: of several processes: batch norm over the
+    pictures of all of them (in one process it is batch norm); without it each has its own, and the running statistics
+    are the processes' mean.
     """
 
     batch_size: Count = 8
@@ -75,10 +77,16 @@ class TrainConfig(Checked):
     precision: Literal["float32", "float64", "bf16", "fp16"] = "float32"
     compile: Annotated[bool, Adjustable()] = False
     channels_last: Annotated[bool, Adjustable()] = False
+    sync_batch_norm: bool = True
 
     def __post_init__(self) -> None:
         if self.batch_size % self.accumulation:
             raise ConfigError(f"batch_size {self.batch_size} must be a multiple of accumulation {self.accumulation}")
+
+    @property
+    def part_size(self) -> int:
+        """Pictures of a part of the batch, over all processes."""
+        return self.batch_size // self.accumulation
 
     @property
     def dtype(self) -> str:

@@ -78,6 +78,8 @@ def check_length(config: Config, iteration: int, where: object) -> None:
 
 def store_config(directory: RunDirectory, config: Config) -> None:
     """Puts the configuration into the run's config.yaml, whole or not at all."""
+    if not directory.writes:
+        return
     text = dump_config(config)
     if directory.config.read_text(encoding="utf-8") != text:
         write_text(directory.config, text)

@@ -124,6 +124,17 @@ class Tracker:
                 sink.close()
 
 
+class Silent(Tracker):
+    """Keeps nothing: the tracker of a process that does not write."""
+
+    def __init__(self) -> None:
+        self._classes, self._files, self._sinks = (), {}, []
+        self._metrics = self._evaluations = self._timing = Path()
+
+    def _write(self, path: Path, iteration: int, record: Mapping[str, Any]) -> None:
+        pass
+
+
 def _finite(value: Any) -> Any:
     """With None for what no JSON reader takes: nan (a class without pixels has no score) and infinity."""
     if isinstance(value, Mapping):

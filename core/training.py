@@ -33,7 +33,8 @@ from core.losses import ClassCounts, Objective, count_classes, resolve_terms
 from core.pace import Lap, Pace
 from core.resume import check_length
 from core.schema import to_plain
-from core.tracking import Tracker, check_logging
+from core.shard import ALONE, SINGLE, Lost, Processes, Shard, barrier, total
+from core.tracking import Silent, Tracker, check_logging
 from core.visualize import confusion_picture, side_by_side, write_png
 
 
@@ -47,6 +48,7 @@ class Run:
     directory: RunDirectory
     train_set: Dataset
     val_set: Dataset
+    processes: Processes = ALONE
     iteration: int = 0
     best: float = -1.0
     scored: int = 0  # the last iteration that was validated
@@ -73,16 +75,21 @@ class Run:
         return Checkpoint(weights, optimizer, self.iteration, self.metadata())
 
     def save_last(self) -> None:
+        if not self.directory.writes:
+            return
         save_checkpoint(self.directory.last, self.checkpoint())
 
     def save_best(self) -> None:
+        if not self.directory.writes:
+            return
         weights = self.learner.get_state()
         save_checkpoint(self.directory.best, Checkpoint(weights, {}, self.iteration, self.metadata()))
 
 
-def step_seed(seed: int, iteration: int) -> int:
-    """The seed of the framework's random numbers (dropout) in one iteration, below 2**31."""
-    return int(np.random.SeedSequence([seed, iteration]).generate_state(1)[0] >> 1)
+def step_seed(seed: int, iteration: int, rank: int = 0) -> int:
+    """The seed of the framework's random numbers (dropout) in one iteration of one process, below 2**31."""
+    entropy = [seed, iteration, rank] if rank else [seed, iteration]
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
 
 
 def resume(run: Run) -> None:
@@ -99,6 +106,7 @@ def resume(run: Run) -> None:
     run.learner.set_optimizer_state(checkpoint.optimizer, checkpoint.iteration)
     run.iteration = checkpoint.iteration
     run.directory.forget_after(run.iteration)
+    barrier(run.processes)  # all read the same records
     # A checkpoint is written before its weights are scored: the records may know a better score, and whether this
     # iteration has one.
     scored = {record["iteration"]: record["miou"] for record in run.directory.read_metrics() if "miou" in record}
@@ -140,11 +148,18 @@ def _warn_few_classes(dataset: Dataset, count: int = 8) -> None:
         print(f"WARNING: {warning}", file=sys.stderr)
 
 
-def _samples(config: Config, dataset: Dataset, start: int) -> TrainingSamples:
-    """The samples of the run of `config` from iteration `start` on."""
+def _samples(config: Config, dataset: Dataset, start: int, shard: Shard = SINGLE) -> TrainingSamples:
+    """The samples of the run of `config` from iteration `start` on, one process's share."""
     options = config.train
     return TrainingSamples(
-        dataset, config.train_transform(), config.seed, options.batch_size, options.iterations, start
+        dataset,
+        config.train_transform(),
+        config.seed,
+        options.batch_size,
+        options.iterations,
+        start,
+        shard,
+        options.accumulation,
     )
 
 
@@ -152,9 +167,12 @@ def _counts(run: Run) -> ClassCounts | None:
     """The labels of the training set, where class weights are made of them."""
     if not run.config.loss.needs_counts():
         return None
-    print(f"counting the labels of {run.train_set.name}/{run.train_set.split} for loss.class_weights", file=sys.stderr)
-    labels = (run.train_set.label_of(i) for i in range(len(run.train_set)))
-    return count_classes((label for label in labels if label is not None), run.spec.num_classes)
+    if run.directory.writes:
+        where = f"{run.train_set.name}/{run.train_set.split}"
+        print(f"counting the labels of {where} for loss.class_weights", file=sys.stderr)
+    labels = (run.train_set.label_of(i) for i in run.processes.shard.share(len(run.train_set)))
+    counts = count_classes((label for label in labels if label is not None), run.spec.num_classes)
+    return ClassCounts(run.processes.sum(counts.pixels), run.processes.sum(counts.around))
 
 
 def train(run: Run) -> None:
@@ -164,34 +182,37 @@ def train(run: Run) -> None:
     loss that is not finite, and if the last validation failed; OutputError if the disk takes no more.
     """
     config, options, learner = run.config, run.config.train, run.learner
-    tracker = Tracker(run.directory, config.logging, to_plain(config), run.val_set.classes)
+    processes, leads = run.processes, run.processes.shard.leads
+    tracker = Tracker(run.directory, config.logging, to_plain(config), run.val_set.classes) if leads else Silent()
     pace = Pace(run.iteration, options.iterations, options.batch_size, lambda done: _validations_after(options, done))
-    bar = tqdm(total=options.iterations, initial=run.iteration, desc="train", disable=None, dynamic_ncols=True)
+    hidden = None if leads else True  # None: where the output is no terminal
+    bar = tqdm(total=options.iterations, initial=run.iteration, desc="train", disable=hidden, dynamic_ncols=True)
     try:
         if run.iteration > run.scored and _due(run.iteration, options.eval_interval, options.iterations):
             _validate(run, tracker, bar)  # it was stopped between its checkpoint and the end of the validation
         if run.iteration == options.iterations:
             return
-        samples, schedule = _samples(config, run.train_set, run.iteration), config.learning_rate()
+        samples = _samples(config, run.train_set, run.iteration, processes.shard)
+        schedule = config.learning_rate()
         costs = resolve_terms(run.spec, config.loss, _counts(run))
-        batches = learner.load_batches(samples, options.batch_size // options.accumulation, config.data.workers)
+        batches = learner.load_batches(samples, len(samples.share), config.data.workers)
         while run.iteration < options.iterations:
             with pace.waiting():
                 parts = [next(batches) for _ in range(options.accumulation)]
             labels = [labels for _, labels in parts]
             run.warned = run.warned or _warn_unlabelled(run, labels, samples)
-            objective = Objective(costs, labels, run.spec.align_corners)
-            lr = schedule(run.iteration)
-            losses = learner.backward([images for images, _ in parts], objective, step_seed(config.seed, run.iteration))
-            total = objective.total(losses)
-            _require_finite(total, run, samples)
+            objective = Objective(costs, labels, run.spec.align_corners, processes)
+            lr, seed = schedule(run.iteration), step_seed(config.seed, run.iteration, processes.shard.rank)
+            losses = learner.backward([images for images, _ in parts], objective, seed)
+            loss = objective.total(losses)
+            _require_finite(loss, run, samples)
             learner.update(lr)
             run.iteration += 1
-            tracker.add(run.iteration, {"loss": total, "lr": lr, "heads": losses})
+            tracker.add(run.iteration, {"loss": loss, "lr": lr, "heads": losses})
             bar.update()
-            if _due(run.iteration, options.log_interval, options.iterations):
+            if leads and _due(run.iteration, options.log_interval, options.iterations):
                 lap = pace.lap(run.iteration)
-                _log(bar, f"iteration {run.iteration}/{options.iterations}  loss {total:.4f}  lr {lr:.2e}", lap)
+                _log(bar, f"iteration {run.iteration}/{options.iterations}  loss {loss:.4f}  lr {lr:.2e}", lap)
                 tracker.time(run.iteration, lap)
                 tracker.flush()
             scores = _due(run.iteration, options.eval_interval, options.iterations)
@@ -209,8 +230,10 @@ def train(run: Run) -> None:
 
 def _warn_unlabelled(run: Run, labels: list[np.ndarray], samples: TrainingSamples) -> bool:
     """Says that a batch has no labelled pixel, and returns whether it has none."""
-    if any((part != IGNORE).any() for part in labels):
+    if total(run.processes, any((part != IGNORE).any() for part in labels)):
         return False
+    if not run.directory.writes:
+        return True
     names = ", ".join(samples.batch_names(run.iteration))
     text = "every pixel of the batch is ignored (label 255), its loss is 0 and nothing is learnt from it"
     tqdm.write(f"WARNING: iteration {run.iteration + 1}: {text} (said once): {names}", file=sys.stderr)
@@ -253,6 +276,8 @@ def _validate(run: Run, tracker: Tracker, bar: Any) -> None:
     """Scores the validation split and keeps the best weights. What goes wrong is said; only at the end it is raised."""
     try:
         result = _score(run)
+    except Lost:
+        raise  # nobody is left to go on with
     except Exception as error:
         if not isinstance(error, SegParityError):
             traceback.print_exc()
@@ -261,20 +286,23 @@ def _validate(run: Run, tracker: Tracker, bar: Any) -> None:
         )
         if run.iteration == run.config.train.iterations:
             raise TrainingError(f"{message}; validate them with --resume") from error
-        tqdm.write(f"error: {message}; the training goes on", file=sys.stderr)
+        if run.directory.writes:
+            tqdm.write(f"error: {message}; the training goes on", file=sys.stderr)
         return
     scores = result.scores
     if scores.mean_iou > run.best:
         run.best = scores.mean_iou
         run.save_best()
     figures = {"miou": scores.mean_iou, "pixel_accuracy": scores.pixel_accuracy, "mean_accuracy": scores.mean_accuracy}
+    run.scored = run.iteration
+    if not run.directory.writes:
+        return
     tracker.add(run.iteration, {**figures, "iou": list(scores.iou)})
     tracker.evaluated(
         run.iteration, result.confusion, {run.val_set.name_of(i): iou for i, iou in result.picture_iou.items()}
     )
     _show(run, tracker, result)
     tracker.flush()
-    run.scored = run.iteration
     text = f"iteration {run.iteration}  mIoU {scores.mean_iou:.4f}  pixel accuracy {scores.pixel_accuracy:.4f}"
     tqdm.write(f"{text}  ({run.val_set.name}/{run.val_set.split}, {result.pictures} pictures)")
 
@@ -296,6 +324,7 @@ def _score(run: Run) -> Evaluation:
         metrics=run.config.metrics,
         keep=keep,
         worst=run.config.train.worst_pictures,
+        processes=run.processes,
     )
 
 

@@ -68,10 +68,10 @@ class Learning:
         pieces = request.get("parts", 1)
         labels = np.split(arrays["labels"], pieces)
         objective = Objective(costs, labels, request["align_corners"])
-        answers = []
-        for part in range(pieces):
-            logits = [np.split(arrays[f"logits/{i}"], pieces)[part].copy() for i in range(len(outputs))]
-            answers.append(self.adapter.loss(logits, objective, part))
+        split = [np.split(arrays[f"logits/{i}"], pieces) for i in range(len(outputs))]
+        logits = [[array[part].copy() for array in split] for part in range(pieces)]
+        self.adapter.mine(logits, objective)
+        answers = [self.adapter.loss(own, objective, part) for part, own in enumerate(logits)]
         values = np.sum([values for values, _ in answers], axis=0)
         gradients = [np.concatenate(parts) for parts in zip(*(gradients for _, gradients in answers))]
         found = {f"gradient/{i}": gradient for i, gradient in enumerate(gradients)}

@@ -115,7 +115,8 @@ def test_large_logits_do_not_overflow(term: Term) -> None:
 
 @every_term
 def test_parts_of_a_batch(term: Term) -> None:
-    """Sums over pixels make the whole batch's value; mined pixels and regions are each part's own, and averaged."""
+    """Sums over pixels, and mined ones, make the whole batch's value; regions, and what is mined by devices, are each
+    part's own, and averaged."""
     logits, labels = sample(1)
     labels[:, :, :3] = 1
     labels[1] = np.where(
@@ -123,10 +124,11 @@ def test_parts_of_a_batch(term: Term) -> None:
     )  # the parts have other shares of labelled pixels
     logits = logits[:, :1] if isinstance(term, BoundaryCrossEntropy) else logits
     objective = Objective([Cost(0, term)], [labels[:1], labels[1:]], align_corners=True)
+    objective.look([[logits[:1]], [logits[1:]]])
     parts = [objective([logits[part : part + 1]], part) for part in (0, 1)]
     value = sum(values[0] for values, _ in parts)
     gradient = term.weight * np.concatenate([gradients[0] for _, gradients in parts])
-    if isinstance(term, OHEM | Bootstrapped | Dice | LovaszSoftmax):
+    if isinstance(term, Dice | LovaszSoftmax) or getattr(term, "over", "batch") == "device":
         alone = [term(logits[part : part + 1], labels[part : part + 1]) for part in (0, 1)]
         assert value == pytest.approx(sum(v for v, _ in alone) / 2, rel=1e-12)
         np.testing.assert_allclose(gradient, np.concatenate([g for _, g in alone]) / 2, atol=1e-15)

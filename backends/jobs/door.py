@@ -15,7 +15,8 @@ def load_backend(name: str) -> Backend:
     learner, inference, device = (
         importlib.import_module(f"backends.{name}.{module}") for module in ("learner", "inference", "device")
     )
-    return Backend(name, learner.Learner, inference.Predictor, device)
+    connect = importlib.import_module(f"backends.{name}.distributed").connect
+    return Backend(name, learner.Learner, inference.Predictor, device, connect)
 
 
 def door(file: str) -> Callable[..., int]:

@@ -53,6 +53,7 @@ def describe(config: Config, spec: Spec, weights: Path, dataset: Dataset, backen
 
 def job(arguments: argparse.Namespace, backend: Backend) -> None:
     """The `eval` command."""
+    processes = backend.connect()
     config, weights = resolve(arguments)
     dataset = config.open_dataset(arguments.split or config.data.val)
     spec = config.segmenter(dataset.num_classes).for_inference()
@@ -78,7 +79,10 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
         metrics=config.metrics,
         limit=arguments.limit,
         keep=keep,
+        processes=processes,
     )
+    if not processes.shard.leads:
+        return
     print(f"{dataset.name}/{dataset.split}, {result.pictures} pictures, {config.model.preset} in {backend.name}")
     print(result.scores.table(dataset.classes))
     if arguments.json is not None:

@@ -19,6 +19,8 @@ from core.description import package_versions
 from core.errors import ConfigError
 from core.initialize import initial_state
 from core.resume import resumed_config, store_config
+from core.shard import barrier
+from core.split import check_split, describe
 from core.training import Run, check_run, resume, train
 from weights_convert import load_weights
 
@@ -50,7 +52,8 @@ def parser(backend: str) -> argparse.ArgumentParser:
 def job(arguments: argparse.Namespace, backend: Backend) -> None:
     """All is checked and loaded before the run's directory is touched."""
     name = arguments.cfg.stem if arguments.cfg is not None else "run"
-    directory = RunDirectory(arguments.run or Path("runs") / f"{name}-{backend.name}")
+    leads = backend.connect().shard.leads
+    directory = RunDirectory(arguments.run or Path("runs") / f"{name}-{backend.name}", writes=leads)
     if arguments.resume:
         directory.open()
         with directory.lock():
@@ -62,18 +65,20 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
 def _start(arguments: argparse.Namespace, backend: Backend, directory: RunDirectory) -> None:
     """A new run, with weights from the seed, or from a file where it has them."""
     directory.check_free(arguments.overwrite)
+    barrier(backend.connect())  # before one of several processes writes there
     run = _build(load_config(arguments.cfg, arguments.overrides), arguments.device, backend, directory)
     state, loaded = initial_state(run.spec.parameters(), run.config.seed), None
     if arguments.weights is not None:
         loaded = load_weights(arguments.weights, run.spec, origin=arguments.origin, fine_tune=True)
-        print(loaded.summary(), file=sys.stderr)
+        if directory.writes:
+            print(loaded.summary(), file=sys.stderr)
         state |= loaded.state
     run.config = with_normalization(run.config, loaded)
     run.learner.set_state(state)
     config = dump_config(run.config)
     with directory.lock():
         directory.create(config, environment(backend.name), run.checkpoint(), overwrite=arguments.overwrite)
-        print(config, end="")
+        _announce(run, config)
         train(run)
 
 
@@ -85,9 +90,17 @@ def _resume(arguments: argparse.Namespace, backend: Backend, directory: RunDirec
     resume(run)
     store_config(directory, config)
     directory.add_environment(environment(backend.name))
-    print(f"resuming at iteration {run.iteration} from {directory.last}", file=sys.stderr)
-    print(dump_config(run.config), end="")
+    if directory.writes:
+        print(f"resuming at iteration {run.iteration} from {directory.last}", file=sys.stderr)
+    _announce(run, dump_config(run.config))
     train(run)
+
+
+def _announce(run: Run, config: str) -> None:
+    """The configuration on standard output, and how the run is split."""
+    if run.directory.writes:
+        print(config, end="")
+        print(describe(run.processes.shard, run.config.train), file=sys.stderr)
 
 
 def _build(config: Config, device: str, backend: Backend, directory: RunDirectory) -> Run:
@@ -95,7 +108,10 @@ def _build(config: Config, device: str, backend: Backend, directory: RunDirector
     train_set, val_set = config.open_dataset(config.data.train), config.open_dataset(config.data.val)
     spec = config.segmenter(train_set.num_classes)
     check_run(config, spec, train_set, val_set)
-    return Run(config, spec, backend.learner(spec, config, device), directory, train_set, val_set)
+    processes = backend.connect()
+    check_split(config.train, processes.shard.world)
+    learner = backend.learner(spec, config, device)
+    return Run(config, spec, learner, directory, train_set, val_set, processes)
 
 
 def environment(backend: str) -> dict[str, Any]:

@@ -9,9 +9,8 @@ import numpy as np
 from mxnet import autograd, nd
 from mxnet.gluon import Block
 
-from backends.mxnet import layers
+from backends.mxnet import layers, losses
 from backends.mxnet.learner import Learner
-from backends.mxnet.losses import segmentation_loss
 from backends.mxnet.models import build_model
 from core.arch import Spec
 from core.backend import Recorder
@@ -67,13 +66,18 @@ def trace(model: layers.Network, x: np.ndarray, train: bool, depth: int, recorde
         model.hybridize(static_alloc=True, static_shape=False)
 
 
+def mine(outputs: list[list[np.ndarray]], objective: Objective) -> None:
+    """Settles the hard pixels that all parts' outputs decide."""
+    losses.mine(([nd.array(array, dtype=array.dtype) for array in own] for own in outputs), objective)
+
+
 def loss(outputs: list[np.ndarray], objective: Objective, part: int = 0) -> tuple[list[float], list[np.ndarray]]:
     """Each term's value, and the gradients at the outputs."""
     logits = [nd.array(array, dtype=array.dtype) for array in outputs]
     for array in logits:
         array.attach_grad()
     with autograd.record():
-        loss, values = segmentation_loss(logits, objective, part)
+        loss, values = losses.segmentation_loss(logits, objective, part)
     loss.backward()
     return [value.asscalar() for value in values], [array.grad.asnumpy() for array in logits]
 

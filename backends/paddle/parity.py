@@ -9,9 +9,8 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
-from backends.paddle import layers
+from backends.paddle import layers, losses
 from backends.paddle.learner import Learner
-from backends.paddle.losses import segmentation_loss
 from backends.paddle.models import build_model
 from backends.paddle.state import from_canonical, to_canonical
 from core.arch import Spec
@@ -59,10 +58,15 @@ def trace(model: nn.Layer, x: np.ndarray, train: bool, depth: int, recorder: Rec
             handle.remove()
 
 
+def mine(outputs: list[list[np.ndarray]], objective: Objective) -> None:
+    """Settles the hard pixels that all parts' outputs decide."""
+    losses.mine(([paddle.to_tensor(array) for array in own] for own in outputs), objective)
+
+
 def loss(outputs: list[np.ndarray], objective: Objective, part: int = 0) -> tuple[list[float], list[np.ndarray]]:
     """Each term's value, and the gradients at the outputs."""
     logits = [paddle.to_tensor(array, stop_gradient=False) for array in outputs]
-    loss, values = segmentation_loss(logits, objective, part)
+    loss, values = losses.segmentation_loss(logits, objective, part)
     loss.backward()
     return [float(value) for value in values], [tensor.grad.numpy() for tensor in logits]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from backends.torch.distributed import local_rank
 from core.errors import ConfigError
 
 
@@ -14,16 +15,19 @@ def version() -> str:
 def find_device(name: str) -> torch.device:
     """Raises ConfigError for an unknown name, or a GPU that is not there."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "gpu" if torch.cuda.is_available() else "cpu"
     if name == "cpu":
         return torch.device("cpu")
     kind, _, index = name.partition(":")
     if kind not in ("gpu", "cuda") or (index and not index.isdigit()):
         raise ConfigError(f"--device {name}: expected auto, cpu, gpu or gpu:N")
-    number = int(index or 0)
+    number = int(index) if index else local_rank()
     if number >= torch.cuda.device_count():
         raise ConfigError(f"--device {name}: PyTorch sees {torch.cuda.device_count()} GPUs")
-    return torch.device("cuda", number)
+    device = torch.device("cuda", number)
+    if index == "":
+        torch.cuda.set_device(device)  # where NCCL works
+    return device
 
 
 def is_gpu(name: str) -> bool:

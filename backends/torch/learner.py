@@ -9,12 +9,14 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from backends.torch.data import load_batches
 from backends.torch.device import find_device, find_low_precision
+from backends.torch.distributed import TorchProcesses, connect
 from backends.torch.inference import Predictor
-from backends.torch.losses import segmentation_loss
+from backends.torch.layers import BatchNorm
+from backends.torch.losses import mine, segmentation_loss
 from backends.torch.models import build_model
 from backends.torch.optim import Optimizer
 from backends.torch.state import get_state, set_state
@@ -33,6 +35,7 @@ class Learner:
     backend: ClassVar = "torch"
 
     def __init__(self, spec: Spec, config: Config, device: str) -> None:
+        self.processes = connect()
         self.device = find_device(device)
         self.dtype = getattr(torch, config.train.dtype)
         self.model = build_model(spec).to(self.device, self.dtype)
@@ -41,6 +44,13 @@ class Learner:
         self.low = find_low_precision(config.train.precision, self.device)
         self.loss_scale = LossScale() if self.low is torch.float16 else None
         self.layout = torch.channels_last if config.train.channels_last else torch.contiguous_format
+        if isinstance(self.processes, TorchProcesses) and config.train.sync_batch_norm:
+            if config.train.compile:
+                raise ConfigError("train.compile: no graph holds batch norm over several processes; leave it out")
+            self.model.whole_batch = False
+            for module in self.model.modules():
+                if isinstance(module, BatchNorm):
+                    module.processes = self.processes
         if config.train.compile:
             _require_compiler(self.device)
             self.model.compile()
@@ -67,16 +77,36 @@ class Learner:
         torch.manual_seed(seed)
         self.model.train()
         self.optimizer.zero_grad()
+        if objective.mined_before():
+            self._find_hard_pixels(images, objective)
+            torch.manual_seed(seed)
         total: list[float] = []
         for part, pictures in enumerate(images):
-            x = torch.from_numpy(pictures).to(self.device, self.dtype, memory_format=self.layout)
-            with torch.autocast(self.device.type, self.low, enabled=self.low is not None):
-                outputs = self.model(x)
-            loss, heads = segmentation_loss(outputs, objective, part)
+            loss, heads = segmentation_loss(self._forward(pictures), objective, part)
             (loss if self.loss_scale is None else loss * self.loss_scale.value).backward()
             values = [float(head.detach()) for head in heads]
             total = [a + b for a, b in zip(total, values)] if total else values
-        return total
+        if isinstance(self.processes, TorchProcesses):
+            self.processes.sum_gradients(list(self.optimizer.parameters.values()))
+            if self.model.whole_batch:
+                self.processes.average(self._statistics())
+        return list(self.processes.sum(np.array(total, np.float64)))
+
+    def _forward(self, pictures: np.ndarray) -> tuple[Tensor, ...]:
+        x = torch.from_numpy(pictures).to(self.device, self.dtype, memory_format=self.layout)
+        with torch.autocast(self.device.type, self.low, enabled=self.low is not None):
+            return self.model(x)
+
+    def _statistics(self) -> list[Tensor]:
+        return [buffer for buffer in self.model.buffers() if buffer.is_floating_point()]
+
+    @torch.no_grad()
+    def _find_hard_pixels(self, images: Sequence[np.ndarray], objective: Objective) -> None:
+        """A forward pass of every part before the first is learnt from; the statistics stay as they were."""
+        before = [buffer.clone() for buffer in self._statistics()]
+        mine((self._forward(pictures) for pictures in images), objective)
+        for buffer, kept in zip(self._statistics(), before):
+            buffer.copy_(kept)
 
     def update(self, lr: float) -> None:
         if self.loss_scale is not None and not self._unscale(self.loss_scale):

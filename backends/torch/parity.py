@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from backends.torch import layers
+from backends.torch import layers, losses
 from backends.torch.learner import Learner
-from backends.torch.losses import segmentation_loss
 from backends.torch.models import build_model
 from core.arch import Spec
 from core.backend import Recorder
@@ -58,10 +57,15 @@ def trace(model: nn.Module, x: np.ndarray, train: bool, depth: int, recorder: Re
             handle.remove()
 
 
+def mine(outputs: list[list[np.ndarray]], objective: Objective) -> None:
+    """Settles the hard pixels that all parts' outputs decide."""
+    losses.mine(([torch.from_numpy(array) for array in own] for own in outputs), objective)
+
+
 def loss(outputs: list[np.ndarray], objective: Objective, part: int = 0) -> tuple[list[float], list[np.ndarray]]:
     """Each term's value, and the gradients at the outputs."""
     logits = [torch.from_numpy(array).requires_grad_() for array in outputs]
-    loss, values = segmentation_loss(logits, objective, part)
+    loss, values = losses.segmentation_loss(logits, objective, part)
     loss.backward()
     return [float(value.detach()) for value in values], [array.grad.numpy() for array in logits]
 

@@ -12,6 +12,7 @@ from core.data.datasets.base import Dataset
 from core.data.sampler import epoch_order, sample_generator
 from core.data.transforms import EvalTransform, TrainTransform
 from core.errors import DataError, SegParityError, TrainingError
+from core.shard import SINGLE, Shard
 
 Item = tuple[np.ndarray, np.ndarray]  # image float32 [3, H, W], label int64 [H, W]; or batches of them
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
         batch_size: samples per iteration, over all devices and accumulation steps.
         iterations: the last iteration of the run (exclusive).
         start_iteration: the first iteration to give, for resuming.
+        shard, parts: of each of the `parts` of every batch, this process's share alone.
     """
 
     def __init__(
@@ -42,6 +44,8 @@ class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
         batch_size: int,
         iterations: int,
         start_iteration: int = 0,
+        shard: Shard = SINGLE,
+        parts: int = 1,
     ) -> None:
         if batch_size < 1 or not 0 <= start_iteration <= iterations or seed < 0:
             raise DataError(
@@ -54,15 +58,19 @@ class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
         self.batch_size = batch_size
         self.iterations = iterations
         self.start_iteration = start_iteration
+        self.part_size = batch_size // parts
+        self.share = shard.share(self.part_size)
         self._order: tuple[int, np.ndarray] | None = None  # the epoch last asked for and its order
 
     def __len__(self) -> int:
-        return (self.iterations - self.start_iteration) * self.batch_size
+        return (self.iterations - self.start_iteration) * (self.batch_size // self.part_size) * len(self.share)
 
     def __getitem__(self, item: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
         if not 0 <= item < len(self):
             raise IndexError(f"item {item} of {len(self)}")
-        epoch, index = self.locate(self.start_iteration * self.batch_size + item)
+        part, place = divmod(item, len(self.share))
+        position = self.start_iteration * self.batch_size + part * self.part_size + self.share[place]
+        epoch, index = self.locate(position)
         picture, label = self.dataset.open_sample(index)
         if label is None:
             raise DataError(f"{self.dataset.location(index)}: has no label to train on")

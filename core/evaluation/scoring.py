@@ -24,6 +24,7 @@ from core.errors import ConfigError, DataError, SegParityError, SpecError
 from core.evaluation.protocol import EvaluationProtocol
 from core.evaluation.segmenting import label_map
 from core.metrics import ConfusionMatrix, Scores
+from core.shard import ALONE, Processes, agree
 
 T = TypeVar("T")
 
@@ -67,13 +68,13 @@ def progress(items: Iterable[T], title: str, total: int | None = None) -> Iterat
     return iter(tqdm(items, desc=title, total=total, disable=None, leave=False, dynamic_ncols=True))
 
 
-def _prefetched(samples: EvaluationSamples, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _prefetched(samples: EvaluationSamples, places: range) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The samples in order, the next one read while the present one is in use."""
     with ThreadPoolExecutor(max_workers=1) as reader:
-        pending = reader.submit(samples.__getitem__, 0)
-        for index in range(count):
+        pending = reader.submit(samples.__getitem__, places.start)
+        for index in places:
             image, label = pending.result()
-            if index + 1 < count:
+            if index + 1 < places.stop:
                 pending = reader.submit(samples.__getitem__, index + 1)
             yield image, label
 
@@ -121,20 +122,24 @@ def evaluate(
     limit: int | None = None,
     keep: Callable[[int, np.ndarray, np.ndarray], None] | None = None,
     worst: int = 0,
+    processes: Processes = ALONE,
 ) -> Evaluation:
     """Predicts every picture of `dataset` and counts. `keep(index, label, prediction)` is called for each.
 
-    worst: how many of the pictures of least IoU are given back with their label maps.
+    worst: how many of the pictures of least IoU are given back with their label maps. Each of several `processes` takes
+    its share of the pictures; counts and scores are the whole split's in all of them, the worst pictures in the first.
 
     Raises what `check_evaluation` does, and DataError for a picture that cannot be read or does not fit.
     """
     check_evaluation(dataset, transform, protocol, spec, metrics)
     confusion = ConfusionMatrix(dataset.num_classes, dataset.ignore_index, spec.num_classes)
     each: dict[int, float] = {}
-    worst_pictures = _Worst(worst)
     count = len(dataset) if limit is None else min(limit, len(dataset))
-    samples = _prefetched(EvaluationSamples(dataset, transform), count)
-    for index, (image, label) in enumerate(progress(samples, f"eval {dataset.split}", count)):
+    samples = EvaluationSamples(dataset, transform)
+    worst_pictures = _Worst(worst)
+
+    def look(index: int, image: np.ndarray, label: np.ndarray) -> tuple[ConfusionMatrix, Judged]:
+        """A picture's counts and its label map, [H, W]; `keep` has it as well."""
         try:
             prediction = label_map(image, predictor, protocol, spec)
         except SegParityError as error:
@@ -143,13 +148,30 @@ def evaluate(
         resized = resize_label(label, (prediction.shape[0], prediction.shape[1]))
         picture = ConfusionMatrix(dataset.num_classes, dataset.ignore_index, spec.num_classes)
         picture.update(resized, prediction)
-        confusion.matrix += picture.matrix
-        each[index] = picture.scores("skip", metrics.mean_over).mean_iou
-        worst_pictures.offer(Judged(index, each[index], resized, prediction))
-        if keep is not None:
+        if keep is not None and index in places:
             keep(index, label, prediction)
+        return picture, Judged(index, picture.scores("skip", metrics.mean_over).mean_iou, resized, prediction)
+
+    places, failure = processes.shard.share(count), None
+    try:
+        for index, (image, label) in zip(places, progress(_prefetched(samples, places), f"eval {dataset.split}", count)):
+            picture, judged = look(index, image, label)
+            confusion.matrix += picture.matrix
+            each[index] = judged.iou
+            worst_pictures.offer(judged)
+    except Exception as error:
+        failure = error
+    agree(processes, failure)
+    confusion.matrix = processes.sum(confusion.matrix)
+    if processes.shard.world > 1:
+        found = np.concatenate(processes.gather(np.array(list(each.values()), np.float64)))
+        each = dict(enumerate(found.tolist()))
+        ranked = sorted((iou, index) for index, iou in each.items() if not math.isnan(iou))[:worst]
+        for _, index in ranked if processes.shard.leads else ():
+            if index not in places:
+                worst_pictures.offer(look(index, *samples[index])[1])
     warning = few_classes(confusion.matrix.sum(axis=1), dataset, f"its {count} pictures")
-    if count and warning:
+    if count and warning and processes.shard.leads:
         print(f"WARNING: {warning}" + ("" if confusion.matrix.any() else ": no score"), file=sys.stderr)
     scores = confusion.scores(metrics.absent, metrics.mean_over)
     return Evaluation(scores, count, confusion.matrix, each, worst_pictures.kept)

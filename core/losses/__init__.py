@@ -13,10 +13,10 @@ from core.losses.config import Cost, LossConfig, resolve_outputs, resolve_terms
 from core.losses.cross_entropy import CrossEntropy, MixedSoftmax, NegativeLogLikelihood
 from core.losses.focal import Focal
 from core.losses.interpolation import interpolation_matrix
-from core.losses.mining import OHEM, Bootstrapped
+from core.losses.mining import OHEM, Bootstrapped, MinedTerm, NumpyCandidates
 from core.losses.objective import Objective, resize_labels
 from core.losses.overlap import Dice, LovaszSoftmax, lovasz_weights
-from core.losses.term import Measure, Term
+from core.losses.term import Measure, Mined, Term
 
 __all__ = [
     "OHEM",
@@ -32,8 +32,11 @@ __all__ = [
     "LossConfig",
     "LovaszSoftmax",
     "Measure",
+    "Mined",
+    "MinedTerm",
     "MixedSoftmax",
     "NegativeLogLikelihood",
+    "NumpyCandidates",
     "Objective",
     "Term",
     "class_weights",

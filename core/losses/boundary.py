@@ -10,7 +10,7 @@ import numpy as np
 from core.data.boundaries import boundaries
 from core.errors import DataError
 from core.losses.pixels import IGNORE, Array, Labels, prepare
-from core.losses.term import Measure, Seen, Term, divisor
+from core.losses.term import Census, Measure, Seen, Term, divisor
 from core.ranges import Range
 
 
@@ -32,13 +32,13 @@ class BoundaryCrossEntropy(Term):
     def target(self, labels: Labels) -> Labels:
         return boundaries(labels, self.radius)
 
-    def measure(self, target: Labels, parts: int = 1) -> Measure:
-        size = divisor(target, "labelled", None)
+    def measure_of(self, census: Census, share: float) -> Measure:
+        size = divisor(census, "labelled", None)
         weights = None
         if self.balance == "frequency":
-            share = np.count_nonzero(target == 1) / size
-            weights = (share, np.count_nonzero(target == 0) / size)
-        return Measure(size, size, 1 / parts, weights)
+            none, boundary = (float(count) / size for count in census.pixels[:2])
+            weights = (boundary, none)
+        return Measure(size, size, share, weights)
 
     def value(self, logits: Array, target: Labels, measure: Measure) -> tuple[float, Array]:
         if logits.ndim != 4 or logits.shape[1] != 1:

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from core.losses.pixels import Array, Labels, prepare
-from core.losses.term import Denominator, Measure, Seen, Term, WeightedTerm, divisor
+from core.losses.term import Census, Denominator, Measure, Seen, Term, WeightedTerm, divisor
 from core.ranges import Range
 
 
@@ -26,9 +26,9 @@ class CrossEntropy(WeightedTerm):
     denominator: Denominator = "valid"
     smoothing: Annotated[float, Range(0, 1)] = 0.0
 
-    def measure(self, target: Labels, parts: int = 1) -> Measure:
-        size = divisor(target, self.denominator, self.weights)
-        return Measure(size, size, 1 / parts, self.weights)
+    def measure_of(self, census: Census, share: float) -> Measure:
+        size = divisor(census, self.denominator, self.weights)
+        return Measure(size, size, share, self.weights)
 
     def value(self, logits: Array, target: Labels, measure: Measure) -> tuple[float, Array]:
         pixels = prepare(logits, target, measure.class_weights)
@@ -56,9 +56,9 @@ class NegativeLogLikelihood(WeightedTerm):
 
     denominator: Denominator = "valid"
 
-    def measure(self, target: Labels, parts: int = 1) -> Measure:
-        size = divisor(target, self.denominator, self.weights)
-        return Measure(size, size, 1 / parts, self.weights)
+    def measure_of(self, census: Census, share: float) -> Measure:
+        size = divisor(census, self.denominator, self.weights)
+        return Measure(size, size, share, self.weights)
 
     def value(self, logits: Array, target: Labels, measure: Measure) -> tuple[float, Array]:
         pixels = prepare(logits, target, measure.class_weights)
@@ -85,9 +85,9 @@ class MixedSoftmax(Term):
     def gradient_weight(self) -> float:
         return 1.0
 
-    def measure(self, target: Labels, parts: int = 1) -> Measure:
-        labelled = divisor(target, "labelled", None)
-        return Measure(labelled * (len(target) if self.divided_by_batch else 1), float(target.size), 1 / parts)
+    def measure_of(self, census: Census, share: float) -> Measure:
+        labelled = divisor(census, "labelled", None)
+        return Measure(labelled * (census.pictures if self.divided_by_batch else 1), float(census.size), share)
 
     def value(self, logits: Array, target: Labels, measure: Measure) -> tuple[float, Array]:
         pixels = prepare(logits, target)

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.errors import ConfigError
 from core.losses.pixels import Array, Labels, prepare
-from core.losses.term import Denominator, Measure, Seen, WeightedTerm, divisor
+from core.losses.term import Census, Denominator, Measure, Seen, WeightedTerm, divisor
 from core.ranges import Range
 
 
@@ -31,9 +31,9 @@ class Focal(WeightedTerm):
         if 0 < self.gamma < 1:
             raise ConfigError(f"gamma: {self.gamma} is out of range: 0, or at least 1")
 
-    def measure(self, target: Labels, parts: int = 1) -> Measure:
-        size = divisor(target, self.denominator, self.weights)
-        return Measure(size, size, 1 / parts, self.weights)
+    def measure_of(self, census: Census, share: float) -> Measure:
+        size = divisor(census, self.denominator, self.weights)
+        return Measure(size, size, share, self.weights)
 
     def value(self, logits: Array, target: Labels, measure: Measure) -> tuple[float, Array]:
         pixels = prepare(logits, target, measure.class_weights)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from core.errors import ConfigError
 from core.losses.config import Cost
 from core.losses.interpolation import interpolation_matrix
-from core.losses.pixels import Array, Labels
-from core.losses.term import Measure
+from core.losses.mining import Candidates, MinedTerm
+from core.losses.pixels import Array, Labels, prepare
+from core.losses.term import Census, Measure, Mined
+from core.shard import ALONE, Processes
 
 Size = tuple[int, int]
 
@@ -23,13 +26,18 @@ def total(costs: Sequence[Cost], values: Sequence[float]) -> float:
 class Objective:
     """Terms, and for each the target of every part and the divisor over the whole batch.
 
-    Where a batch is seen in parts, all but the terms that mine or measure regions are divided by what the whole batch
-    has, so that the parts' sum is the whole batch's value. A backend asks at the size at which a term sees its logits.
+    A batch is seen in parts, by one or more processes. All but the terms that measure regions are divided by what the
+    whole batch has, so that the sum over parts and processes is the whole batch's value. A backend asks at the size at
+    which a term sees its logits, on every process in the same order.
     """
 
-    def __init__(self, costs: Sequence[Cost], parts: Sequence[Labels], align_corners: bool) -> None:
-        """`parts`: labels [N, H, W], all of one size. align_corners: how logits are resized."""
+    def __init__(
+        self, costs: Sequence[Cost], parts: Sequence[Labels], align_corners: bool, processes: Processes = ALONE
+    ) -> None:
+        """`parts`: this process's labels [N, H, W], all of one size. align_corners: how logits are resized."""
         self.costs, self.parts, self.align_corners = tuple(costs), tuple(parts), align_corners
+        self.processes = processes
+        self._mined: dict[int, Mined] = {}
         self._targets: dict[tuple[int, int, Size], Labels] = {}
         self._measures: dict[tuple[int, Size], Measure] = {}
 
@@ -51,10 +59,36 @@ class Objective:
         """The term's divisors over the whole batch."""
         key = (cost, size)
         if key not in self._measures:
-            targets = [self.target(cost, part, size) for part in range(len(self.parts))]
-            whole = targets[0] if len(targets) == 1 else np.concatenate(targets)
-            self._measures[key] = self.costs[cost].term.measure(whole, len(self.parts))
+            census = Census.of([self.target(cost, part, size) for part in range(len(self.parts))])
+            summed = self.processes.sum(np.append(census.pixels, census.pictures))
+            whole = Census(summed[:-1], int(summed[-1]))
+            self._measures[key] = self.costs[cost].term.measure_of(whole, len(self.parts[0]) / whole.pictures)
         return self._measures[key]
+
+    def mined_before(self) -> list[int]:
+        """The terms whose hard pixels must be known of all parts before the first is learnt from: none of one part."""
+        if len(self.parts) == 1:
+            return []
+        return [i for i, cost in enumerate(self.costs) if getattr(cost.term, "over", "device") == "batch"]
+
+    def mine(self, cost: int, parts: Sequence[Candidates]) -> None:
+        """Settles a term's hard pixels over all parts and processes."""
+        term = self.costs[cost].term
+        assert isinstance(term, MinedTerm)
+        self._mined[cost] = term.mine(parts, self.processes)
+
+    def mined(self, cost: int, part: Candidates, measure: Measure) -> Mined:
+        """Which of a part's pixels are kept, and what their sum is divided by."""
+        term = self.costs[cost].term
+        assert isinstance(term, MinedTerm)
+        if term.over == "device":
+            own = term.mine([part])
+            return replace(own, total=own.total / measure.share)
+        if cost not in self._mined:
+            if len(self.parts) > 1:
+                raise ConfigError(f"{term.kind}: the hard pixels of all parts are to be found first")
+            self.mine(cost, [part])
+        return self._mined[cost]
 
     def total(self, values: Sequence[float]) -> float:
         """The batch's loss from the values of its terms."""
@@ -67,14 +101,34 @@ class Objective:
             raise ConfigError(f"{len(outputs)} outputs, the loss has terms for {least}")
         values, gradients = [], [np.zeros(np.shape(logits)) for logits in outputs]
         for i, cost in enumerate(self.costs):
-            logits = np.asarray(outputs[cost.output], np.float64)
-            size = self.size if cost.term.at == "labels" else (logits.shape[2], logits.shape[3])
-            rows, columns = (interpolation_matrix(*s, self.align_corners) for s in zip(logits.shape[2:], size))
-            seen = rows @ logits @ columns.T  # [N, C, H, W]
-            value, slope = cost.term.value(seen, self.target(i, part, size), self.measure(i, size))
+            seen, size, rows, columns = self._resized(i, outputs)
+            target, measure = self.target(i, part, size), self.measure(i, size)
+            if isinstance(cost.term, MinedTerm):
+                measure = replace(measure, mined=self.mined(i, self._candidates(i, part, outputs), measure))
+            value, slope = cost.term.value(seen, target, measure)
             values.append(value)
             gradients[cost.output] += cost.term.gradient_weight * (rows.T @ slope @ columns)
         return values, gradients
+
+    def look(self, outputs: Sequence[Sequence[Array]]) -> None:
+        """The definition: settles the hard pixels that all parts' outputs decide."""
+        for i in self.mined_before():
+            self.mine(i, [self._candidates(i, part, own) for part, own in enumerate(outputs)])
+
+    def _resized(self, cost: int, outputs: Sequence[Array]) -> tuple[Array, Size, Array, Array]:
+        """The logits [N, C, H, W] as the term sees them, their size, and the matrices that resize rows and columns."""
+        logits = np.asarray(outputs[self.costs[cost].output], np.float64)
+        size = self.size if self.costs[cost].term.at == "labels" else (logits.shape[2], logits.shape[3])
+        rows, columns = (interpolation_matrix(*s, self.align_corners) for s in zip(logits.shape[2:], size))
+        return rows @ logits @ columns.T, size, rows, columns
+
+    def _candidates(self, cost: int, part: int, outputs: Sequence[Array]) -> Candidates:
+        term = self.costs[cost].term
+        assert isinstance(term, MinedTerm)
+        seen, size, _, _ = self._resized(cost, outputs)
+        target, measure = self.target(cost, part, size), self.measure(cost, size)
+        pixels = prepare(seen, target, measure.class_weights)
+        return term.candidates(pixels, pixels.log_softmax(), target, measure)
 
 
 def resize_labels(labels: Labels, size: Size, align_corners: bool) -> Labels:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.errors import ConfigError
 from core.losses.class_weights import ClassWeights
@@ -20,18 +21,48 @@ Seen = Literal["pixels", "mined", "whole"]
 
 
 @dataclass(frozen=True)
+class Mined:
+    """Which pixels are kept: those whose ease is below `limit`, at it too unless `strict`; `total` divides their sum."""
+
+    limit: float
+    strict: bool
+    total: float
+
+
+@dataclass(frozen=True)
+class Census:
+    """What stands in the whole batch's target: pixels of each value, int64 [256] (255: ignored), and pictures."""
+
+    pixels: NDArray[np.int64]
+    pictures: int
+
+    @classmethod
+    def of(cls, targets: Sequence[Labels]) -> Census:
+        """Of the parts' targets, each [N, H, W]."""
+        counts = [np.bincount(np.clip(target, 0, IGNORE).ravel(), minlength=IGNORE + 1) for target in targets]
+        return cls(np.sum(counts, axis=0).astype(np.int64), sum(len(target) for target in targets))
+
+    @property
+    def size(self) -> int:
+        """All pixels."""
+        return int(self.pixels.sum())
+
+
+@dataclass(frozen=True)
 class Measure:
     """What a term needs to know of the whole batch when it sees a part of it.
 
     divisor: what the sum over the part's pixels is divided by; `reported`: the same for the value that is reported,
     where that is another (MixedSoftmax). share: the part's share of the batch, by which terms that are no sums over
-    pixels are multiplied. class_weights: one per class; of a boundary, of (none, boundary).
+    pixels are multiplied. class_weights: one per class; of a boundary, of (none, boundary). mined: which pixels of a
+    `mined` term are kept, where that is known of the whole batch.
     """
 
     divisor: float = 1.0
     reported: float = 1.0
     share: float = 1.0
     class_weights: tuple[float, ...] | None = None
+    mined: Mined | None = None
 
 
 @dataclass(frozen=True)
@@ -64,9 +95,13 @@ class Term(Tagged, Checked):
         """What the output is held against, [N, H, W], made of labels of that size."""
         return labels
 
-    def measure(self, target: Labels, parts: int = 1) -> Measure:
-        """Of the whole batch's target, [N, H, W], which is seen in `parts` parts of equal size."""
-        return Measure(share=1 / parts)
+    def measure(self, target: Labels) -> Measure:
+        """Of the whole batch's target, [N, H, W], which is seen at once."""
+        return self.measure_of(Census.of([target]), 1.0)
+
+    def measure_of(self, census: Census, share: float) -> Measure:
+        """Of what the whole batch's target holds, for a part that is `share` of the pictures."""
+        return Measure(share=share)
 
     def value(self, logits: Array, target: Labels, measure: Measure) -> tuple[float, Array]:
         """The part's value and its gradient at its logits [N, C, H, W]: the definition, in float64."""
@@ -97,8 +132,8 @@ class WeightedTerm(Term):
             raise ConfigError(f"class_weights: {self.class_weights} needs the labels of a training set")
         return self.class_weights
 
-    def measure(self, target: Labels, parts: int = 1) -> Measure:
-        return Measure(share=1 / parts, class_weights=self.weights)
+    def measure_of(self, census: Census, share: float) -> Measure:
+        return Measure(share=share, class_weights=self.weights)
 
 
 def check_class_weights(weights: ClassWeights | None) -> None:
@@ -107,16 +142,16 @@ def check_class_weights(weights: ClassWeights | None) -> None:
         raise ConfigError("class_weights: at least one must be above 0")
 
 
-def divisor(target: Labels, denominator: Denominator, class_weights: Sequence[float] | None) -> float:
+def divisor(census: Census, denominator: Denominator, class_weights: Sequence[float] | None) -> float:
     """What a sum over pixels is divided by; 1 where that would be 0.
 
     valid: the sum of the labelled pixels' class weights, as PyTorch does (their number without weights). labelled:
     their number. all: the number of all pixels, ignored ones included (DABNet, SemSegPaddle, MXNetSeg).
     """
     if denominator == "all":
-        return float(target.size)
-    labelled = target[target != IGNORE]
+        return float(census.size)
+    labelled = census.pixels[:IGNORE]
     if denominator == "labelled" or class_weights is None:
-        return max(float(labelled.size), 1.0)
-    total = float(np.take(np.asarray(class_weights, np.float64), labelled, mode="clip").sum())
+        return max(float(labelled.sum()), 1.0)
+    total = float((np.asarray(class_weights, np.float64) * labelled[: len(class_weights)]).sum())
     return total if total > 0 else 1.0

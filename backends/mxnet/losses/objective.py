@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from backends.mxnet.losses.blocks import losses_of_pixels, sum_over_blocks
 from backends.mxnet.losses.boundary import boundary
 from backends.mxnet.losses.cross_entropy import cross_entropy, mixed_softmax, nll
 from backends.mxnet.losses.focal import focal
-from backends.mxnet.losses.mining import bootstrapped, ohem
+from backends.mxnet.losses.mining import Candidates, bootstrapped, ohem
 from backends.mxnet.losses.overlap import dice, lovasz_softmax
 from core.losses import CrossEntropy, Measure, Objective, Term
 
@@ -29,11 +29,22 @@ TERMS: dict[str, Callable[[NDArray, NDArray, Any, Any], NDArray]] = {
     "lovasz_softmax": lovasz_softmax,
     "boundary": boundary,
 }
-# By kind: (the pixels' losses [N, H, W], target, the term, its measure) -> target and measure of the cross-entropy.
-MINED: dict[str, Callable[[NDArray, NDArray, Any, Any], tuple[NDArray, Measure]]] = {
+# By kind: the pixels' losses [N, H, W] -> how easy they are.
+MINED: dict[str, Callable[[NDArray], NDArray]] = {
     "ohem": ohem,
     "bootstrapped": bootstrapped,
 }
+
+
+def mine(outputs: Iterable[Sequence[NDArray]], objective: Objective) -> None:
+    """Settles which pixels are hard, of all parts' outputs, where that is to be known before a part is learnt from."""
+    costs = objective.mined_before()
+    parts: dict[int, list[Candidates]] = {i: [] for i in costs}
+    for part, own in enumerate(outputs):
+        for i in costs:
+            parts[i].append(_candidates(i, _logits(own, objective, i), objective, part))
+    for i, candidates in parts.items():
+        objective.mine(i, candidates)
 
 
 def segmentation_loss(outputs: Sequence[NDArray], objective: Objective, part: int = 0) -> tuple[NDArray, list[NDArray]]:
@@ -44,26 +55,47 @@ def segmentation_loss(outputs: Sequence[NDArray], objective: Objective, part: in
     targets: dict[int, NDArray] = {}
     values: list[NDArray] = []
     for i, cost in enumerate(objective.costs):
-        logits = outputs[cost.output]
-        if logits.dtype == np.float16:
-            logits = logits.astype("float32")
-        size = objective.size if cost.term.at == "labels" else (logits.shape[2], logits.shape[3])
+        logits = _logits(outputs, objective, i)
+        size = _size(logits, objective, i)
         array = objective.target(i, part, size)
         if id(array) not in targets:
             targets[id(array)] = nd.array(array, ctx=logits.context, dtype=np.int64)
         target, measure = targets[id(array)], objective.measure(i, size)
-        values.append(_value(logits, target, cost.term, measure, objective.align_corners))
+        term: Term = cost.term
+        if term.seen == "mined":
+            candidates = _candidates(i, logits, objective, part)
+            target, measure = candidates.only(objective.mined(i, candidates, measure), measure)
+            term = CrossEntropy()
+        values.append(_value(logits, target, term, measure, objective.align_corners))
     total = values[0] * objective.costs[0].term.gradient_weight
     for cost, value in zip(objective.costs[1:], values[1:]):
         total = total + value * cost.term.gradient_weight
     return total, values
 
 
+def _logits(outputs: Sequence[NDArray], objective: Objective, cost: int) -> NDArray:
+    """What a term is given, in float32 at least."""
+    logits = outputs[objective.costs[cost].output]
+    return logits.astype("float32") if logits.dtype == np.float16 else logits
+
+
+def _size(logits: NDArray, objective: Objective, cost: int) -> tuple[int, int]:
+    """At which a term sees its logits."""
+    if objective.costs[cost].term.at == "labels":
+        return objective.size
+    return logits.shape[2], logits.shape[3]
+
+
+def _candidates(cost: int, logits: NDArray, objective: Objective, part: int) -> Candidates:
+    """The pixels of a part among which a term finds the hard ones."""
+    size, term = _size(logits, objective, cost), objective.costs[cost].term
+    target = nd.array(objective.target(cost, part, size), ctx=logits.context, dtype=np.int64)
+    losses = losses_of_pixels(logits, target, objective.align_corners)
+    return Candidates(MINED[term.kind](losses), target, objective.measure(cost, size).class_weights)
+
+
 def _value(logits: NDArray, target: NDArray, term: Term, measure: Measure, align_corners: bool) -> NDArray:
     """A term's value, of logits [N, C, h, w] resized to target [N, H, W]: whole only where the term needs them so."""
-    if term.seen == "mined":
-        target, measure = MINED[term.kind](losses_of_pixels(logits, target, align_corners), target, term, measure)
-        term = CrossEntropy()
 
     def cost(logits: NDArray, target: NDArray) -> NDArray:
         return TERMS[term.kind](logits, target, term, measure)

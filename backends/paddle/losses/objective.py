@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import paddle
@@ -13,7 +13,7 @@ from backends.paddle.losses.blocks import losses_of_pixels, sum_over_blocks
 from backends.paddle.losses.boundary import boundary
 from backends.paddle.losses.cross_entropy import cross_entropy, mixed_softmax, nll
 from backends.paddle.losses.focal import focal
-from backends.paddle.losses.mining import bootstrapped, ohem
+from backends.paddle.losses.mining import Candidates, bootstrapped, ohem
 from backends.paddle.losses.overlap import dice, lovasz_softmax
 from core.losses import CrossEntropy, Measure, Objective, Term
 
@@ -28,11 +28,22 @@ TERMS: dict[str, Callable[[Tensor, Tensor, Any, Any], Tensor]] = {
     "lovasz_softmax": lovasz_softmax,
     "boundary": boundary,
 }
-# By kind: (the pixels' losses [N, H, W], target, the term, its measure) -> target and measure of the cross-entropy.
-MINED: dict[str, Callable[[Tensor, Tensor, Any, Any], tuple[Tensor, Measure]]] = {
+# By kind: the pixels' losses [N, H, W] -> how easy they are.
+MINED: dict[str, Callable[[Tensor], Tensor]] = {
     "ohem": ohem,
     "bootstrapped": bootstrapped,
 }
+
+
+def mine(outputs: Iterable[Sequence[Tensor]], objective: Objective) -> None:
+    """Settles which pixels are hard, of all parts' outputs, where that is to be known before a part is learnt from."""
+    costs = objective.mined_before()
+    parts: dict[int, list[Candidates]] = {i: [] for i in costs}
+    for part, own in enumerate(outputs):
+        for i in costs:
+            parts[i].append(_candidates(i, _logits(own, objective, i), objective, part))
+    for i, candidates in parts.items():
+        objective.mine(i, candidates)
 
 
 def segmentation_loss(outputs: Sequence[Tensor], objective: Objective, part: int = 0) -> tuple[Tensor, list[Tensor]]:
@@ -43,23 +54,44 @@ def segmentation_loss(outputs: Sequence[Tensor], objective: Objective, part: int
     targets: dict[int, Tensor] = {}
     values: list[Tensor] = []
     for i, cost in enumerate(objective.costs):
-        logits = outputs[cost.output]
-        if logits.dtype in (paddle.float16, paddle.bfloat16):
-            logits = logits.astype("float32")
-        size = objective.size if cost.term.at == "labels" else (logits.shape[2], logits.shape[3])
+        logits = _logits(outputs, objective, i)
+        size = _size(logits, objective, i)
         array = objective.target(i, part, size)
         if id(array) not in targets:
             targets[id(array)] = paddle.to_tensor(array)
         target, measure = targets[id(array)], objective.measure(i, size)
-        values.append(_value(logits, target, cost.term, measure, objective.align_corners))
+        term: Term = cost.term
+        if term.seen == "mined":
+            candidates = _candidates(i, logits, objective, part)
+            target, measure = candidates.only(objective.mined(i, candidates, measure), measure)
+            term = CrossEntropy()
+        values.append(_value(logits, target, term, measure, objective.align_corners))
     return sum(cost.term.gradient_weight * value for cost, value in zip(objective.costs, values)), values
+
+
+def _logits(outputs: Sequence[Tensor], objective: Objective, cost: int) -> Tensor:
+    """What a term is given, in float32 at least."""
+    logits = outputs[objective.costs[cost].output]
+    return logits.astype("float32") if logits.dtype in (paddle.float16, paddle.bfloat16) else logits
+
+
+def _size(logits: Tensor, objective: Objective, cost: int) -> tuple[int, int]:
+    """At which a term sees its logits."""
+    if objective.costs[cost].term.at == "labels":
+        return objective.size
+    return logits.shape[2], logits.shape[3]
+
+
+def _candidates(cost: int, logits: Tensor, objective: Objective, part: int) -> Candidates:
+    """The pixels of a part among which a term finds the hard ones."""
+    size, term = _size(logits, objective, cost), objective.costs[cost].term
+    target = paddle.to_tensor(objective.target(cost, part, size))
+    losses = losses_of_pixels(logits, target, objective.align_corners)
+    return Candidates(MINED[term.kind](losses), target, objective.measure(cost, size).class_weights)
 
 
 def _value(logits: Tensor, target: Tensor, term: Term, measure: Measure, align_corners: bool) -> Tensor:
     """A term's value, of logits [N, C, h, w] resized to target [N, H, W]: whole only where the term needs them so."""
-    if term.seen == "mined":
-        target, measure = MINED[term.kind](losses_of_pixels(logits, target, align_corners), target, term, measure)
-        term = CrossEntropy()
 
     def cost(logits: Tensor, target: Tensor) -> Tensor:
         return TERMS[term.kind](logits, target, term, measure)
