@@ -24,7 +24,7 @@ from core.description import FOLDER, backend_names
 
 Signature = tuple[tuple[str, str], ...]  # (parameter, default as written)
 BACKENDS = backend_names()
-NATIVE = ("layers", "losses", "state.py", "optim.py")
+NATIVE = ("layers", "losses", "state.py", "optim.py", "distributed.py")
 RENAMED = {"like": "size"}
 MODULES = sorted({path.relative_to(FOLDER / name) for name in BACKENDS for path in (FOLDER / name).rglob("*.py")})
 

@@ -154,7 +154,8 @@ def evaluate(
 
     places, failure = processes.shard.share(count), None
     try:
-        for index, (image, label) in zip(places, progress(_prefetched(samples, places), f"eval {dataset.split}", count)):
+        read = progress(_prefetched(samples, places), f"eval {dataset.split}", len(places))
+        for index, (image, label) in zip(places, read):
             picture, judged = look(index, image, label)
             confusion.matrix += picture.matrix
             each[index] = judged.iou

@@ -22,7 +22,7 @@ Seen = Literal["pixels", "mined", "whole"]
 
 @dataclass(frozen=True)
 class Mined:
-    """Which pixels are kept: those whose ease is below `limit`, at it too unless `strict`; `total` divides their sum."""
+    """Which pixels are kept: of an ease below `limit`, at it too unless `strict`; `total` divides their sum."""
 
     limit: float
     strict: bool
