@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 import tarfile
 import zipfile
@@ -391,3 +392,28 @@ def test_another_numbering_is_told(tmp_path, capsys):
         zipped(tmp_path / f"{name}.zip", {**files, "config.json": json.dumps({"labels": config}).encode()})
         assert main(["mapillary", "--from", str(tmp_path / f"{name}.zip"), "--to", str(tmp_path / name)]) == status
     assert "config.json: class 0 is 'Unlabeled' there, but 'Bird' here" in capsys.readouterr().err
+
+
+def test_unpacked_archives_are_read_as_they_are(tmp_path):
+    """Where the published layout is one that can be read, preparing only saves time."""
+    places = {
+        "cityscapes": "",
+        "mapillary": "",
+        "bdd100k": "bdd100k",
+        "ade20k": "ADEChallengeData2016",
+        "voc": "VOCdevkit/VOC2012",
+        "sbd": "benchmark_RELEASE/dataset",
+        "cocostuff10k": "",
+        "aeroscapes": "aeroscapes",
+        "mhp": "LV-MHP-v1",
+    }
+    pytest.importorskip("scipy", reason="SciPy reads and writes MATLAB's files")
+    for name, place in places.items():
+        (tmp_path / name).mkdir()
+        root = prepared(name, tmp_path / name)
+        for archive in (tmp_path / name / "archives").iterdir():
+            shutil.unpack_archive(archive, tmp_path / name / "unpacked")
+        here, there = (open_dataset(name, "train", folder) for folder in (root, tmp_path / name / "unpacked" / place))
+        assert [here.name_of(i) for i in range(len(here))] == [there.name_of(i) for i in range(len(there))]
+        assert np.array_equal(here[0].label, there[0].label)
+        assert np.array_equal(here[0].image, there[0].image)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from core.data.datasets.facts import Facts
-from core.data.datasets.layouts import ListedDataset, Lists
+from core.data.datasets.layouts import ListedDataset, Lists, names_in
 from core.data.label_decoding import read_deep, read_matlab
 from core.data.labels import IGNORE, LabelSpace, Numbering, counted_from, palette_of, plain, read_rows
 from core.data.prepare.convert import listed_numbers, mat_to_png
@@ -104,6 +104,9 @@ SPACES = {
 }
 Classes = Literal[59, 60]
 
+# This project's, SemSegPaddle's, MMSegmentation's and VOC 2010's own.
+_LIST_FOLDERS = ("", "ImageSets", "ImageSets/SegmentationContext", "ImageSets/Main")
+
 
 class PascalContext(ListedDataset):
     """PASCAL Context.
@@ -150,6 +153,13 @@ class PascalContext(ListedDataset):
     @classmethod
     def label_space(cls, *, classes: Classes = 59, **options: Any) -> LabelSpace:
         return SPACES[classes]
+
+    def names(self) -> list[str]:
+        found = []
+        for list_file in self.lists[self.split]:
+            places = [self.root / folder / list_file for folder in _LIST_FOLDERS]
+            found += names_in(next(filter(Path.is_file, places), places[0]))
+        return found
 
     def decode(self, path: Path) -> np.ndarray:
         return read_matlab(path, "LabelMap") if path.suffix == ".mat" else read_deep(path)
