@@ -18,6 +18,7 @@ import pytest
 from core.data import DATASETS, IGNORE, open_dataset
 from core.data.datasets import mapillary, pascal_context
 from core.data.prepare.__main__ import main
+from core.data.prepare.picture_size import picture_size
 from tests.miniatures import MINIATURES, SIZE, mat, nyuv2_file, picture, png, stored, tarred, zipped
 
 
@@ -417,3 +418,17 @@ def test_unpacked_archives_are_read_as_they_are(tmp_path):
         assert [here.name_of(i) for i in range(len(here))] == [there.name_of(i) for i in range(len(there))]
         assert np.array_equal(here[0].label, there[0].label)
         assert np.array_equal(here[0].image, there[0].image)
+
+
+def test_pictures_that_would_fill_memory(tmp_path, capsys):
+    for kind in (".png", ".jpg", ".bmp"):
+        assert picture_size(picture(0, (20, 30), kind)) == (20, 30)
+    assert picture_size(b"GIF89a") is None
+    assert picture_size(picture()[:20]) is None
+    huge = bytearray(png(stored([0])))
+    huge[16:24] = (30000).to_bytes(4, "big") * 2
+    assert main([*_bdd(tmp_path, bytes(huge))]) == 2
+    assert "a picture of 30000x30000 pixels" in capsys.readouterr().err
+    zipped(tmp_path / "a.zip", {"weizmann_horse_db/figure_ground/horse001.png": bytes(huge)})
+    assert main(["weizmann_horses", "--from", str(tmp_path / "a.zip"), "--to", str(tmp_path / "b")]) == 2
+    assert "a picture of 30000x30000 pixels" in capsys.readouterr().err

@@ -235,11 +235,12 @@ class CamVidFull(FileDataset):
         base=960,
         licence="not known here",
         obtained="http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid",
-        archives=("701_StillsRaw_full.zip", "LabeledApproved_full.zip"),
+        archives=("701_StillsRaw_full.zip", "LabeledApproved_full.zip", "fast.ai: camvid.tgz"),
     )
     recipe = (
         Take(r"((?:0001TP|0006R0|0016E5|Seq05VD)_f?\d+)\.png", r"images/\1.png"),
         Take(r"((?:0001TP|0006R0|0016E5|Seq05VD)_f?\d+)_L\.png", r"labels/\1.png", colors_to_png(COLORS)),
+        Take(r"((?:0001TP|0006R0|0016E5|Seq05VD)_f?\d+)_P\.png", r"labels/\1.png"),  # fast.ai's copy: places already
     )
 
     def __init__(

@@ -13,11 +13,10 @@ import numpy as np
 
 from core.data.label_decoding import encode_png
 from core.data.labels import IGNORE
+from core.data.prepare.picture_size import MOST_PIXELS
 from core.data.prepare.recipe import Job, Member
 from core.data.prepare.rle import mask_of
 from core.errors import DataError
-
-_MOST_PIXELS = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def _read(member: Member) -> tuple[dict[int, Any], dict[int, list[Any]]]:
             height, width, name = item["height"], item["width"], item["file_name"]
             if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
                 raise ValueError(f"picture {name!r} has no sensible size")
-            if not isinstance(name, str) or height * width > _MOST_PIXELS:
+            if not isinstance(name, str) or height * width > MOST_PIXELS:
                 raise ValueError(f"picture {name!r} has no sensible name or size")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{member.where}: no annotations in COCO's format ({type(error).__name__}: {error})") from None

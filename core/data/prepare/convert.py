@@ -14,6 +14,7 @@ from core.data.datasets.containers import lossy_format
 from core.data.label_decoding import Color, encode_png, index_of_colors
 from core.data.labels import IGNORE, Row
 from core.data.matlab import read_mat, smallest_kind
+from core.data.prepare.picture_size import refuse_huge
 from core.data.prepare.recipe import Convert
 from core.errors import DataError
 
@@ -46,6 +47,7 @@ def regions_to_png(data: bytes, where: str) -> bytes:
 def mask_to_png(data: bytes, where: str) -> bytes:
     """A black and white picture, of a lossy format even, as 0 and 1; a file that holds nothing above 1 stays as it
     is."""
+    refuse_huge(data, where)
     try:
         mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
     except cv2.error:
@@ -59,6 +61,7 @@ def colors_to_png(colors: tuple[Color, ...]) -> Convert:
     """A picture that paints each class in one colour as a label map of the places in `colors`."""
 
     def convert(data: bytes, where: str) -> bytes:
+        refuse_huge(data, where)
         try:
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         except cv2.error:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from threading import Event, Lock, Semaphore
 
 from core.data.datasets.base import Dataset
+from core.data.prepare.picture_size import refuse_huge
 from core.data.prepare.recipe import Job, Step
 from core.data.prepare.sources import ArchiveMember, members, weigh
 from core.errors import CheckpointError, DataError, OutputError
@@ -185,7 +186,9 @@ def _make_all(planned: Iterator[_Planned], destination: Destination, workers: in
     def run(item: _Planned) -> None:
         try:
             if not failed.is_set():
-                destination.write(item.path, item.job.make(), item.job.where)
+                data = item.job.make()
+                refuse_huge(data, item.job.where)
+                destination.write(item.path, data, item.job.where)
                 count(item)
         except BaseException as error:
             errors.append(error)
