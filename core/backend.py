@@ -41,6 +41,14 @@ class Predictor(Protocol):
 PredictorType = Callable[[Spec, dict[str, np.ndarray], str], Predictor]
 
 
+class MovingAverage(Protocol):
+    """The average of a learner's weights and statistics (core.moving_average)."""
+
+    def get_state(self) -> dict[str, np.ndarray]: ...
+
+    def set_state(self, state: Mapping[str, np.ndarray]) -> None: ...
+
+
 class Learner(Protocol):
     """A network with its loss and optimizer."""
 
@@ -49,8 +57,12 @@ class Learner(Protocol):
     def __init__(self, spec: Spec, config: Config, device: str) -> None:
         """Raises ConfigError for a device or a precision that the framework has not."""
 
+    @property
+    def average(self) -> MovingAverage | None:
+        """Of the weights, where train.ema asks for one."""
+
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Weights and batch-norm statistics by canonical name."""
+        """Weights and batch-norm statistics by canonical name; an average of them starts there."""
 
     def get_state(self) -> dict[str, np.ndarray]: ...
 
@@ -79,7 +91,7 @@ class Learner(Protocol):
         """Returns when all that was asked for is done: frameworks queue work, MXNet even on a processor."""
 
     def predictor(self) -> Predictor:
-        """The network as it is now, in inference mode."""
+        """The network as it is now, or its average where there is one, in inference mode."""
 
 
 class Devices(Protocol):

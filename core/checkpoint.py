@@ -10,8 +10,9 @@
     predictions/           sample predictions of each evaluation
     worst/                 the worst pictures of the last evaluation
 
-A checkpoint's tensors have canonical names; those of the optimizer are `optimizer.<slot>.<parameter>`. Everything else
-stands in its metadata, so that any backend can take up what another has written.
+A checkpoint's tensors have canonical names; those of the optimizer are `optimizer.<slot>.<parameter>`, those of the
+weights' moving average `ema.<name>` (`train.ema`; in `best` too). Everything else stands in its metadata, so that any
+backend can take up what another has written.
 """
 
 from __future__ import annotations
@@ -35,23 +36,29 @@ from core.lock import locked
 
 FORMAT = "segparity"
 OPTIMIZER = "optimizer."
+AVERAGE = "ema."
 STAGED = ".new."  # a run on its way into its directory
 
 
 @dataclass
 class Checkpoint:
-    """Weights by canonical name, the optimizer's tensors by `<slot>.<name>` and what else a run needs to go on."""
+    """Weights by canonical name, the optimizer's tensors by `<slot>.<name>` and what else a run needs to go on.
+
+    average: the weights' moving average by canonical name, where the run keeps one.
+    """
 
     weights: dict[str, np.ndarray]
     optimizer: dict[str, np.ndarray] = field(default_factory=dict)
     iteration: int = 0
     metadata: dict[str, str] = field(default_factory=dict)
+    average: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Writes the checkpoint atomically as safetensors."""
     tensors = dict(checkpoint.weights)
     tensors |= {OPTIMIZER + name: value for name, value in checkpoint.optimizer.items()}
+    tensors |= {AVERAGE + name: value for name, value in checkpoint.average.items()}
     metadata = {**checkpoint.metadata, "format": FORMAT, "iteration": str(checkpoint.iteration)}
     with atomic_output(path) as file:
         safetensors.write(file, str(path), tensors, metadata)
@@ -69,8 +76,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if metadata.get("format") != FORMAT or "iteration" not in metadata:
         raise CheckpointError(f"{path}: is no checkpoint of a run; use --weights to start from its weights")
     optimizer = {n.removeprefix(OPTIMIZER): v for n, v in tensors.items() if n.startswith(OPTIMIZER)}
-    weights = {n: v for n, v in tensors.items() if not n.startswith(OPTIMIZER)}
-    return Checkpoint(weights, optimizer, int(metadata["iteration"]), metadata)
+    average = {n.removeprefix(AVERAGE): v for n, v in tensors.items() if n.startswith(AVERAGE)}
+    weights = {n: v for n, v in tensors.items() if not n.startswith((OPTIMIZER, AVERAGE))}
+    return Checkpoint(weights, optimizer, int(metadata["iteration"]), metadata, average)
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

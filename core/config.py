@@ -55,14 +55,15 @@ class TrainConfig(Checked):
     """Length and bookkeeping of a run, counted in iterations (optimizer steps).
 
     batch_size pictures make an iteration, run in `accumulation` parts of equal size. Intervals of 0 mean only at the
-    end. worst_pictures: of each validation, kept with their label maps. clip_norm: largest global norm of the
-    gradient. precision: what the network computes in; `bf16` and `fp16` are the framework's autocast (weights, norms
-    and losses stay float32; fp16 with a loss scale, core.loss_scale) and are refused where framework or device have
-    none; `float64`, thrice as slow, to tell rounding from error. compile: the network becomes one graph for the size
-    of the crop: torch.compile, Paddle's to_static, Gluon with static shapes. channels_last: PyTorch alone, which
-    computes up to 1.3 times as fast so on a processor. sync_batch_norm: of several processes: batch norm over the
-    pictures of all of them (in one process it is batch norm); without it each has its own, and the running statistics
-    are the processes' mean.
+    end. worst_pictures: of each validation, kept with their label maps. clip_norm: largest global norm of the gradient.
+    ema: decay of a moving average of the weights, which is what is scored (core.moving_average). freeze_bn: batch norms
+    keep their statistics, as pretrained; scales and shifts learn. precision: what the network computes in; `bf16` and
+    `fp16` are the framework's autocast (weights, norms and losses stay float32; fp16 with a loss scale,
+    core.loss_scale) and are refused where framework or device have none; `float64`, thrice as slow, to tell rounding
+    from error. compile: one graph for the size of the crop (torch.compile, Paddle's to_static, Gluon with static
+    shapes). channels_last: PyTorch alone, which is up to 1.3 times as fast so on a processor. sync_batch_norm: of
+    several processes: batch norm over the pictures of all of them (in one process it is batch norm); without it each
+    has its own, and the running statistics are the processes' mean.
     """
 
     batch_size: Count = 8
@@ -77,6 +78,8 @@ class TrainConfig(Checked):
     precision: Literal["float32", "float64", "bf16", "fp16"] = "float32"
     compile: Annotated[bool, Adjustable()] = False
     channels_last: Annotated[bool, Adjustable()] = False
+    ema: Annotated[float, Range(0, below=1)] | None = None
+    freeze_bn: bool = False
     sync_batch_norm: bool = True
 
     def __post_init__(self) -> None:

@@ -72,7 +72,10 @@ class Run:
     def checkpoint(self) -> Checkpoint:
         """All that the run needs to go on from where it is."""
         weights, optimizer = self.learner.get_state(), self.learner.get_optimizer_state()
-        return Checkpoint(weights, optimizer, self.iteration, self.metadata())
+        return Checkpoint(weights, optimizer, self.iteration, self.metadata(), self._average())
+
+    def _average(self) -> dict[str, np.ndarray]:
+        return {} if self.learner.average is None else self.learner.average.get_state()
 
     def save_last(self) -> None:
         if not self.directory.writes:
@@ -83,7 +86,7 @@ class Run:
         if not self.directory.writes:
             return
         weights = self.learner.get_state()
-        save_checkpoint(self.directory.best, Checkpoint(weights, {}, self.iteration, self.metadata()))
+        save_checkpoint(self.directory.best, Checkpoint(weights, {}, self.iteration, self.metadata(), self._average()))
 
 
 def step_seed(seed: int, iteration: int, rank: int = 0) -> int:
@@ -104,6 +107,8 @@ def resume(run: Run) -> None:
         )
     run.learner.set_state(checkpoint.weights)
     run.learner.set_optimizer_state(checkpoint.optimizer, checkpoint.iteration)
+    if run.learner.average is not None:
+        run.learner.average.set_state(checkpoint.average)
     run.iteration = checkpoint.iteration
     run.directory.forget_after(run.iteration)
     barrier(run.processes)  # all read the same records

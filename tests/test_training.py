@@ -62,6 +62,7 @@ class NumpyLearner:
     """Its one moving weight adds up everything it is given, so any missed or doubled batch shows."""
 
     backend = "numpy"
+    average = None
     fail_at: int | None = None
 
     def __init__(self, spec: object, config: object, device: str) -> None:

@@ -110,37 +110,43 @@ def canonical_state(fit: Fit, tensors: Mapping[str, np.ndarray], where: str) -> 
 
 
 def load_weights(
-    path: str | os.PathLike[str], spec: Spec, *, origin: str | None = None, fine_tune: bool = False
+    path: str | os.PathLike[str],
+    spec: Spec,
+    *,
+    origin: str | None = None,
+    fine_tune: bool = False,
+    ema: bool = False,
 ) -> LoadedWeights:
     """The weights in `path`, of any format and origin, for the network of `spec`.
 
     origin: a key of weights_convert.sources.SOURCES; recognised by the names when not given.
     fine_tune: tensors whose shape depends on the number of classes are left out where the file has another one, and
     auxiliary heads may be absent. Auxiliary heads that the network does not have are dropped in either case.
+    ema: the moving average that some training scripts keep beside the weights.
 
     Raises WeightsError if the file cannot be read, or anything is missing, unexpected or of another shape.
     """
     path = Path(path)
     if spec.folded_norms:
-        return _load_folded(path, spec, origin, fine_tune)
-    return _load(path, spec, origin, fine_tune)
+        return _load_folded(path, spec, origin, fine_tune, ema)
+    return _load(path, spec, origin, fine_tune, ema)
 
 
-def _load_folded(path: Path, spec: Spec, origin: str | None, fine_tune: bool) -> LoadedWeights:
+def _load_folded(path: Path, spec: Spec, origin: str | None, fine_tune: bool, ema: bool) -> LoadedWeights:
     """The weights of a network with folded batch norms, from a file with the norms folded or without."""
     try:
-        return _load(path, spec, origin, fine_tune)
+        return _load(path, spec, origin, fine_tune, ema)
     except NoFit as error:
         try:
-            loaded = _load(path, dataclasses.replace(spec, folded_norms=()), origin, fine_tune)
+            loaded = _load(path, dataclasses.replace(spec, folded_norms=()), origin, fine_tune, ema)
         except WeightsError:
             raise error from None
         note = "its batch norms are folded into the convolutions before them, as the network asks"
         return dataclasses.replace(loaded, state=fold_state(spec, loaded.state), notes=(*loaded.notes, note))
 
 
-def _load(path: Path, spec: Spec, origin: str | None, fine_tune: bool) -> LoadedWeights:
-    tensors = open_tensors(path)
+def _load(path: Path, spec: Spec, origin: str | None, fine_tune: bool, ema: bool) -> LoadedWeights:
+    tensors = open_tensors(path, ema=ema)
     tensors, (fit, classes) = read_unwrapped(
         tensors, str(path), lambda named: fit_to(named, spec, str(path), origin=origin, fine_tune=fine_tune)
     )

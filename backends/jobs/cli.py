@@ -43,6 +43,7 @@ def add_weights(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--from", dest="origin", metavar="ORIGIN", help="the repository the weights come from, if not plain"
     )
+    command.add_argument("--ema", action="store_true", help="the moving average kept beside the weights (train.ema)")
 
 
 def run(job: Callable[[], None]) -> int:

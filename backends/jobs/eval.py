@@ -57,7 +57,7 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     config, weights = resolve(arguments)
     dataset = config.open_dataset(arguments.split or config.data.val)
     spec = config.segmenter(dataset.num_classes).for_inference()
-    config, state = load_for(config, spec, weights, arguments.origin)
+    config, state = load_for(config, spec, weights, arguments.origin, arguments.ema)
     predictor = backend.predictor(spec, state, arguments.device)
     check_evaluation(dataset, config.eval_transform(), config.evaluation, spec, config.metrics)
     keep = None

@@ -61,7 +61,7 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     names = output_names(pictures, videos)
     space = config.label_space()
     spec = config.segmenter(space.num_classes).for_inference()
-    config, state = load_for(config, spec, weights, arguments.origin)
+    config, state = load_for(config, spec, weights, arguments.origin, arguments.ema)
     segment = _segmenter(config, spec, backend.predictor(spec, state, arguments.device))
     results = Results(arguments.out, segment, extended(space.palette, spec.num_classes), arguments.alpha)
     require_folder(arguments.out, "--out")

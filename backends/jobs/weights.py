@@ -71,9 +71,11 @@ def _network_of(metadata: Mapping[str, str], weights: Path) -> dict[str, Any]:
     return settings
 
 
-def load_for(config: Config, spec: Spec, weights: Path, origin: str | None) -> tuple[Config, dict[str, np.ndarray]]:
+def load_for(
+    config: Config, spec: Spec, weights: Path, origin: str | None, ema: bool = False
+) -> tuple[Config, dict[str, np.ndarray]]:
     """The weights of `spec`, and the configuration with the normalisation that is theirs (`with_normalization`)."""
-    loaded = load_weights(weights, spec, origin=origin)
+    loaded = load_weights(weights, spec, origin=origin, ema=ema)
     print(loaded.summary(), file=sys.stderr)
     return with_normalization(config, loaded), loaded.state
 

@@ -9,9 +9,11 @@ import mxnet as mx
 import numpy as np
 from mxnet import autograd, nd
 
+from backends.mxnet.average import MovingAverage
 from backends.mxnet.data import load_batches
 from backends.mxnet.device import find_device, find_low_precision
 from backends.mxnet.inference import Predictor
+from backends.mxnet.layers import keep_statistics
 from backends.mxnet.losses import segmentation_loss
 from backends.mxnet.models import build_model
 from backends.mxnet.optim import Optimizer
@@ -36,15 +38,20 @@ class Learner:
         self.model = build_model(spec)
         self.model.collect_params().reset_ctx(self.device)
         self.model.cast(self.dtype)
+        if config.train.freeze_bn:
+            keep_statistics(self.model)
         if config.train.channels_last:
             raise ConfigError("train.channels_last: only PyTorch's layers take both layouts; leave it out")
         if config.train.compile:
             self.model.hybridize(static_alloc=True, static_shape=True)
         self.optimizer = Optimizer(self.model, config.optimizer)
         self.clip_norm = config.train.clip_norm
+        self.average = None if config.train.ema is None else MovingAverage(self.model, config.train.ema)
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         set_state(self.model, state)
+        if self.average is not None:
+            self.average.set_state(state)
 
     def get_state(self) -> dict[str, np.ndarray]:
         return get_state(self.model)
@@ -76,9 +83,11 @@ class Learner:
             self.optimizer.clip_gradients(self.clip_norm)
         self.optimizer.set_learning_rate(lr)
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.model, self.optimizer.steps)
 
     def wait(self) -> None:
         nd.waitall()
 
     def predictor(self) -> Predictor:
-        return Predictor.of(self.model)
+        return Predictor.of(self.model if self.average is None else self.average.model)

@@ -9,9 +9,11 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from backends.paddle.average import MovingAverage
 from backends.paddle.data import load_batches
 from backends.paddle.device import find_device, find_low_precision
 from backends.paddle.inference import Predictor
+from backends.paddle.layers import keep_statistics
 from backends.paddle.losses import segmentation_loss
 from backends.paddle.models import build_model
 from backends.paddle.optim import Optimizer
@@ -36,6 +38,8 @@ class Learner:
         self.model = build_model(spec).to(dtype=self.dtype)
         self.optimizer = Optimizer(self.model, config.optimizer)
         self.clip_norm = config.train.clip_norm
+        self.freeze_bn = config.train.freeze_bn
+        self.average = None if config.train.ema is None else MovingAverage(self.model, config.train.ema)
         self.low = find_low_precision(config.train.precision, self.place)
         self.loss_scale = LossScale() if self.low == "float16" else None
         if config.train.channels_last:
@@ -45,6 +49,8 @@ class Learner:
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         set_state(self.model, state)
+        if self.average is not None:
+            self.average.set_state(state)
 
     def get_state(self) -> dict[str, np.ndarray]:
         return get_state(self.model)
@@ -64,6 +70,8 @@ class Learner:
     def backward(self, images: Sequence[np.ndarray], objective: Objective, seed: int) -> list[float]:
         paddle.seed(seed)
         self.model.train()
+        if self.freeze_bn:
+            keep_statistics(self.model)
         self.optimizer.zero_grad()
         total: list[float] = []
         for part, pictures in enumerate(images):
@@ -83,6 +91,8 @@ class Learner:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
         self.optimizer.set_learning_rate(lr)
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.model, self.optimizer.steps)
 
     @paddle.no_grad()
     def _unscale(self, scale: LossScale) -> bool:
@@ -99,4 +109,4 @@ class Learner:
             paddle.device.synchronize()
 
     def predictor(self) -> Predictor:
-        return Predictor.of(self.model)
+        return Predictor.of(self.model if self.average is None else self.average.model)

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from backends.torch.average import MovingAverage
 from backends.torch.data import load_batches
 from backends.torch.device import find_device, find_low_precision
 from backends.torch.distributed import TorchProcesses, connect
 from backends.torch.inference import Predictor
-from backends.torch.layers import BatchNorm
+from backends.torch.layers import BatchNorm, keep_statistics
 from backends.torch.losses import mine, segmentation_loss
 from backends.torch.models import build_model
 from backends.torch.optim import Optimizer
@@ -41,6 +42,8 @@ class Learner:
         self.model = build_model(spec).to(self.device, self.dtype)
         self.optimizer = Optimizer(self.model, config.optimizer)
         self.clip_norm = config.train.clip_norm
+        self.freeze_bn = config.train.freeze_bn
+        self.average = None if config.train.ema is None else MovingAverage(self.model, config.train.ema)
         self.low = find_low_precision(config.train.precision, self.device)
         self.loss_scale = LossScale() if self.low is torch.float16 else None
         self.layout = torch.channels_last if config.train.channels_last else torch.contiguous_format
@@ -57,6 +60,8 @@ class Learner:
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         set_state(self.model, state)
+        if self.average is not None:
+            self.average.set_state(state)
 
     def get_state(self) -> dict[str, np.ndarray]:
         return get_state(self.model)
@@ -76,6 +81,8 @@ class Learner:
     def backward(self, images: Sequence[np.ndarray], objective: Objective, seed: int) -> list[float]:
         torch.manual_seed(seed)
         self.model.train()
+        if self.freeze_bn:
+            keep_statistics(self.model)
         self.optimizer.zero_grad()
         if objective.mined_before():
             self._find_hard_pixels(images, objective)
@@ -115,6 +122,8 @@ class Learner:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
         self.optimizer.set_learning_rate(lr)
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.model, self.optimizer.steps)
 
     @torch.no_grad()
     def _unscale(self, scale: LossScale) -> bool:
@@ -128,7 +137,7 @@ class Learner:
             torch.cuda.synchronize(self.device)
 
     def predictor(self) -> Predictor:
-        return Predictor.of(self.model)
+        return Predictor.of(self.model if self.average is None else self.average.model)
 
 
 def _require_compiler(device: torch.device) -> None:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from core import safetensors
+from core.checkpoint import AVERAGE
 from core.errors import WeightsError
 from core.files import atomic_output, map_file
 from core.tensors import Limits, Tensors, check_finite
@@ -134,11 +135,20 @@ def read(path: str | os.PathLike[str], *, limits: Limits | None = None, ema: boo
         assert content is not None
         content.read(path, data, limits)  # a hostile file is named as such, rather than as misnamed
         raise _mismatch(path, content, named)
-    if ema and not format_.nested:
+    if format_.nested:
+        return format_.read(path, data, limits, ema)
+    tensors = format_.read(path, data, limits)
+    return _average_in(tensors, path) if ema else tensors
+
+
+def _average_in(tensors: Tensors, path: Path) -> Tensors:
+    """Of a run's checkpoint the moving average. Raises WeightsError where the file has none beside the weights."""
+    arrays = {name.removeprefix(AVERAGE): array for name, array in tensors.items() if name.startswith(AVERAGE)}
+    if not arrays:
         raise WeightsError(
-            f"{path}: a {format_.name} file holds one set of weights; a moving average beside it (--ema) it cannot have"
+            f"{path}: no moving average stands beside the weights (--ema asks for one, as runs with train.ema keep it)"
         )
-    return format_.read(path, data, limits, ema) if format_.nested else format_.read(path, data, limits)
+    return replace(tensors, arrays=arrays)
 
 
 def detect(path: str | os.PathLike[str]) -> str:

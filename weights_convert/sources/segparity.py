@@ -18,6 +18,7 @@ from weights_convert.sources.rules import COUNTER, Assignment, Drop, Origin, Sou
 
 _FLAT = re.compile(r"(?P<kind>[a-z]+(?:\d[a-z]+)*)(?P<number>0|[1-9]\d{0,8})_(?P<leaf>[a-z_]+)", re.ASCII)
 OPTIMIZER = Drop(r"optimizer\..*", "state of the optimizer of a training run")
+AVERAGE = Drop(r"ema\..*", "the weights' moving average (--ema takes it)")
 
 
 @cache
@@ -43,7 +44,7 @@ class NativeLayout:
     backend: str | None = None
     presets: tuple[str, ...] = tuple(PRESETS)
     backbones: tuple[str, ...] = ()
-    dropped: tuple[Drop, ...] = (OPTIMIZER, COUNTER)
+    dropped: tuple[Drop, ...] = (OPTIMIZER, AVERAGE, COUNTER)
 
     def assign(self, names: Iterable[str], spec: Spec) -> Assignment:
         result = Assignment()

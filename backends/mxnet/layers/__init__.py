@@ -14,7 +14,7 @@ from backends.mxnet.layers.deformable import DeformableConv
 from backends.mxnet.layers.dropout import ScaledInInference, dropout
 from backends.mxnet.layers.gate import ChannelGate
 from backends.mxnet.layers.network import Backbone, Network, Tensor
-from backends.mxnet.layers.norm import BatchNorm, GroupNorm
+from backends.mxnet.layers.norm import BatchNorm, GroupNorm, keep_statistics
 from backends.mxnet.layers.pooling import adaptive_pool, global_pool, grid_pool, reduce_pool, strided_pool
 from backends.mxnet.layers.pyramid import PyramidPooling
 from backends.mxnet.layers.resize import (
@@ -60,6 +60,7 @@ __all__ = [
     "grid_pool",
     "halve",
     "interpolation_matrix",
+    "keep_statistics",
     "multiply_sides",
     "plain",
     "reduce_pool",

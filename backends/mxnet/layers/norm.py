@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from mxnet import init
-from mxnet.gluon import HybridBlock, nn
+from mxnet.gluon import Block, HybridBlock, nn
 
 from backends.mxnet.layers.network import Tensor
 from core.arch.parts import GroupNormSpec, NormSpec
@@ -40,3 +40,13 @@ class GroupNorm(HybridBlock):
         variance = F.mean(F.square(centred), axis=2, keepdims=True)
         y = F.reshape_like(F.broadcast_div(centred, F.sqrt(variance + self.eps)), x)
         return F.broadcast_add(F.broadcast_mul(y, F.reshape(gamma, (1, -1, 1, 1))), F.reshape(beta, (1, -1, 1, 1)))
+
+
+def keep_statistics(model: Block) -> None:
+    """Batch norms normalise by their running statistics and keep them; before the network's first graph is made."""
+
+    def keep(block: Block) -> None:
+        if isinstance(block, BatchNorm):
+            block._kwargs["use_global_stats"] = True
+
+    model.apply(keep)

@@ -41,3 +41,10 @@ class GroupNorm(nn.GroupNorm):
 
     def __init__(self, channels: int, spec: GroupNormSpec) -> None:
         super().__init__(spec.groups, channels, epsilon=spec.eps, data_format="NCHW")
+
+
+def keep_statistics(model: nn.Layer) -> None:
+    """Batch norms normalise by their running statistics and keep them, until the next `model.train()`."""
+    for layer in model.sublayers():
+        if isinstance(layer, BatchNorm):
+            layer.eval()

@@ -15,7 +15,7 @@ from backends.torch.layers.deformable import DeformableConv
 from backends.torch.layers.dropout import ScaledInInference, dropout
 from backends.torch.layers.gate import ChannelGate
 from backends.torch.layers.network import Backbone, Network
-from backends.torch.layers.norm import BatchNorm, GroupNorm
+from backends.torch.layers.norm import BatchNorm, GroupNorm, keep_statistics
 from backends.torch.layers.pooling import adaptive_pool, global_pool, grid_pool, reduce_pool, strided_pool
 from backends.torch.layers.pyramid import PyramidPooling
 from backends.torch.layers.resize import enlarge, halve, resize, resize_from_start, resize_nearest
@@ -48,6 +48,7 @@ __all__ = [
     "global_pool",
     "grid_pool",
     "halve",
+    "keep_statistics",
     "reduce_pool",
     "resize",
     "resize_from_start",

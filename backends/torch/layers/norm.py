@@ -46,3 +46,10 @@ class GroupNorm(nn.GroupNorm):
 
     def __init__(self, channels: int, spec: GroupNormSpec) -> None:
         super().__init__(spec.groups, channels, eps=spec.eps, affine=True)
+
+
+def keep_statistics(model: nn.Module) -> None:
+    """Batch norms normalise by their running statistics and keep them, until the next `model.train()`."""
+    for module in model.modules():
+        if isinstance(module, BatchNorm):
+            module.eval()
