@@ -29,10 +29,15 @@ def import_package(build: str) -> None:
 
 
 def _import_torchvision_models() -> None:
-    """torchvision.models without the package's own initialisation.
+    import_torchvision()
+    import torchvision.models  # noqa: F401
+
+
+def import_torchvision() -> None:
+    """The package torchvision without the package's own initialisation.
 
     That registers operators of a compiled extension which exists for the CUDA builds of PyTorch only; smp's ResNet
-    needs nothing but the Python code of torchvision.models.
+    and the transforms need nothing but Python code.
     """
     spec = importlib.util.find_spec("torchvision")
     if spec is None:
@@ -41,7 +46,6 @@ def _import_torchvision_models() -> None:
     package.__path__ = list(spec.submodule_search_locations or [])
     package.disable_beta_transforms_warning = lambda: None  # type: ignore[attr-defined]
     sys.modules["torchvision"] = package
-    import torchvision.models  # noqa: F401
 
 
 def pytorchcv_pspnet(size: Size, train: bool) -> nn.Module:
