@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable
 
 from backends.jobs.options import file_path
-from core.errors import SegParityError
+from core.errors import ConfigError, SegParityError
+from core.evaluation.submission import SERVERS
 
 
 def job_parser(backend: str, job: str, description: str) -> argparse.ArgumentParser:
@@ -79,3 +80,21 @@ def _explain(error: OSError) -> str:
         reason = "was closed" if error.errno == errno.EPIPE else f"takes no more ({error.strerror})"
         return f"standard output {reason} before all was printed"
     return error.strerror or str(error)
+
+
+def add_server(command: argparse.ArgumentParser) -> None:
+    """The option for predictions as a benchmark's server takes them."""
+    command.add_argument(
+        "--server",
+        choices=sorted(SERVERS),
+        metavar="NAME",
+        help=f"a benchmark's zip file: {', '.join(sorted(SERVERS))}",
+    )
+
+
+def check_server_options(arguments: argparse.Namespace) -> None:
+    """Raises ConfigError where --server and --out do not go together."""
+    if arguments.server is not None and (arguments.out is None or arguments.out.suffix.lower() != ".zip"):
+        raise ConfigError(f"--server {arguments.server}: name the file it goes to, --out FILE.zip")
+    if arguments.server is None and arguments.out is not None and arguments.out.suffix.lower() == ".zip":
+        raise ConfigError(f"--out {arguments.out}: a zip file is made for a server alone; name it with --server")

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from backends.jobs.cli import add_weights, job_parser
+from backends.jobs.cli import add_server, add_weights, check_server_options, job_parser
 from backends.jobs.options import file_path, whole
 from backends.jobs.weights import load_for, resolve
 from core.arch import Spec
 from core.backend import Backend
 from core.config import Config
 from core.data import Dataset
-from core.errors import DataError
+from core.data.resampling import resize_label
+from core.errors import ConfigError, DataError
 from core.evaluation.scoring import check_evaluation, evaluate, output_names
+from core.evaluation.submission import submission
 from core.files import require_file, require_folder, write_text
 from core.ranges import Range
 from core.visualize import write_png
+
+Keep = Callable[[int, np.ndarray, np.ndarray], None]  # index, label, prediction
 
 
 def parser(backend: str) -> argparse.ArgumentParser:
@@ -29,6 +35,8 @@ def parser(backend: str) -> argparse.ArgumentParser:
     command.add_argument("--split", help="the split (default: data.val)")
     command.add_argument("--json", type=file_path, metavar="FILE", help="write metrics and protocol there")
     command.add_argument("--save", type=file_path, metavar="DIR", help="write predicted label maps (PNG) there")
+    add_server(command)
+    command.add_argument("--out", type=file_path, metavar="FILE", help="the zip file of --server")
     command.add_argument("--limit", type=whole(Range(1)), metavar="N", help="only the first N pictures")
     return command
 
@@ -51,36 +59,54 @@ def describe(config: Config, spec: Spec, weights: Path, dataset: Dataset, backen
     }
 
 
+@contextmanager
+def _kept(arguments: argparse.Namespace, dataset: Dataset) -> Iterator[Keep | None]:
+    """What is done with each prediction, for `evaluate`: --save and --server."""
+    keeps: list[Keep] = []
+    with ExitStack() as stack:
+        if arguments.save is not None or arguments.server is not None:
+            names = output_names(dataset)
+        if arguments.save is not None:
+            require_folder(arguments.save, "--save")
+            keeps.append(lambda index, label, seen: write_png(arguments.save / f"{names[index]}.png", seen))
+        if arguments.server is not None:
+            require_file(arguments.out, "--out")
+            zipped = stack.enter_context(submission(arguments.out, arguments.server, dataset))
+            keeps.append(lambda index, label, seen: zipped.add(names[index], resize_label(seen, label.shape)))
+
+        def keep(index: int, label: np.ndarray, prediction: np.ndarray) -> None:
+            for action in keeps:
+                action(index, label, prediction)
+
+        yield keep if keeps else None
+
+
 def job(arguments: argparse.Namespace, backend: Backend) -> None:
     """The `eval` command."""
     processes = backend.connect()
+    check_server_options(arguments)
+    if arguments.server is not None and processes.shard.world > 1:
+        raise ConfigError("--server: the file is written by one process; start one alone")
     config, weights = resolve(arguments)
     dataset = config.open_dataset(arguments.split or config.data.val)
     spec = config.segmenter(dataset.num_classes).for_inference()
     config, state = load_for(config, spec, weights, arguments.origin, arguments.ema)
     predictor = backend.predictor(spec, state, arguments.device)
     check_evaluation(dataset, config.eval_transform(), config.evaluation, spec, config.metrics)
-    keep = None
     if arguments.json is not None:
         require_file(arguments.json, "--json")
-    if arguments.save is not None:
-        names = output_names(dataset)
-        require_folder(arguments.save, "--save")
-
-        def keep(index: int, label: np.ndarray, prediction: np.ndarray) -> None:
-            write_png(arguments.save / f"{names[index]}.png", prediction)
-
-    result = evaluate(
-        dataset,
-        config.eval_transform(),
-        config.evaluation,
-        predictor,
-        spec,
-        metrics=config.metrics,
-        limit=arguments.limit,
-        keep=keep,
-        processes=processes,
-    )
+    with _kept(arguments, dataset) as keep:
+        result = evaluate(
+            dataset,
+            config.eval_transform(),
+            config.evaluation,
+            predictor,
+            spec,
+            metrics=config.metrics,
+            limit=arguments.limit,
+            keep=keep,
+            processes=processes,
+        )
     if not processes.shard.leads:
         return
     print(f"{dataset.name}/{dataset.split}, {result.pictures} pictures, {config.model.preset} in {backend.name}")

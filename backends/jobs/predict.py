@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from backends.jobs.cli import add_weights, job_parser
+from backends.jobs.cli import add_server, add_weights, check_server_options, job_parser
 from backends.jobs.options import file_path, real
 from backends.jobs.weights import load_for, resolve
 from core.arch import Spec
@@ -23,10 +23,12 @@ from core.backend import Backend, Predictor
 from core.config import Config
 from core.data.datasets.images import colorize, read_image
 from core.data.datasets.listing import IMAGE_EXTENSIONS, is_macos_companion
-from core.errors import DataError, OutputError, SegParityError
+from core.errors import ConfigError, DataError, OutputError, SegParityError
+from core.evaluation.scoring import output_names as names_of_split
 from core.evaluation.scoring import progress
 from core.evaluation.segmenting import label_map
-from core.files import require_folder
+from core.evaluation.submission import check_server, submission
+from core.files import require_file, require_folder
 from core.ranges import Range
 from core.video import VideoReader, VideoWriter
 from core.visualize import overlay, write_png
@@ -46,8 +48,10 @@ def parser(backend: str) -> argparse.ArgumentParser:
         "per frame.",
     )
     add_weights(command)
-    command.add_argument("inputs", nargs="+", type=file_path, metavar="INPUT", help="picture, folder or video")
+    command.add_argument("inputs", nargs="*", type=file_path, metavar="INPUT", help="picture, folder or video")
     command.add_argument("--out", type=file_path, required=True, metavar="DIR", help="where the results go")
+    add_server(command)
+    command.add_argument("--split", metavar="NAME", help="with --server: the split to predict (default: test)")
     command.add_argument(
         "--alpha", type=real(Range(0, 1)), default=0.5, help="opacity of the colours in the overlay (0 to 1)"
     )
@@ -56,6 +60,12 @@ def parser(backend: str) -> argparse.ArgumentParser:
 
 def job(arguments: argparse.Namespace, backend: Backend) -> None:
     """All inputs are found and named before the first is segmented. One that cannot be read does not end the job."""
+    check_server_options(arguments)
+    if arguments.server is not None:
+        _submit(arguments, backend)
+        return
+    if not arguments.inputs or arguments.split is not None:
+        raise ConfigError("give pictures, folders or videos as INPUT, or --server NAME to predict a split")
     config, weights = resolve(arguments)
     pictures, videos = find_inputs(arguments.inputs, arguments.out)
     names = output_names(pictures, videos)
@@ -83,6 +93,30 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     if failed:
         shown = ", ".join(map(str, failed[:10])) + (", …" if len(failed) > 10 else "")
         raise DataError(f"{len(failed)} of {len(names)} inputs could not be segmented, or not to their end: {shown}")
+
+
+def _submit(arguments: argparse.Namespace, backend: Backend) -> None:
+    """A split of the data set, with or without labels, as a server takes it."""
+    if arguments.inputs:
+        raise ConfigError(f"--server {arguments.server}: predicts a split of the data set, and takes no INPUT")
+    config, weights = resolve(arguments)
+    check_server(arguments.server, config.data.dataset)
+    dataset = config.open_dataset(arguments.split or "test", require_labels=False)
+    names = names_of_split(dataset)
+    spec = config.segmenter(dataset.num_classes).for_inference()
+    config, state = load_for(config, spec, weights, arguments.origin)
+    segment = _segmenter(config, spec, backend.predictor(spec, state, arguments.device))
+    require_file(arguments.out, "--out")
+    with submission(arguments.out, arguments.server, dataset) as zipped:
+        for index, name in enumerate(progress(names, f"predict {dataset.split}", len(names))):
+            try:
+                zipped.add(name, segment(dataset.image_of(index)))
+            except SegParityError as error:
+                said = str(error)
+                raise DataError(
+                    said if dataset.location(index) in said else f"{dataset.location(index)}: {said}"
+                ) from error
+    print(f"{len(names)} pictures of {dataset.name}/{dataset.split} -> {arguments.out}")
 
 
 def _segmenter(config: Config, spec: Spec, predictor: Predictor) -> Segment:

@@ -94,6 +94,10 @@ class Dataset(ABC):
         """The sample's label alone."""
         return self[index].label
 
+    def image_of(self, index: int) -> np.ndarray:
+        """The sample's picture alone, uint8 [H, W, 3]."""
+        return self[index].image
+
     @abstractmethod
     def name_of(self, index: int) -> str:
         """The sample's name without reading it."""

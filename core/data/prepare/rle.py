@@ -48,6 +48,28 @@ def fill_runs(counts: Sequence[int], height: int, width: int) -> np.ndarray:
     return np.repeat(values, lengths).reshape(width, height).T
 
 
+def runs_of(mask: np.ndarray) -> list[int]:
+    """The run lengths of a mask, bool [H, W]: down the columns, the first of what is outside."""
+    flat = np.asarray(mask, bool).T.reshape(-1)
+    ends = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs = np.diff(np.concatenate([[0], ends, [flat.size]])).tolist()
+    return [0, *runs] if flat.size and flat[0] else runs
+
+
+def encode_counts(counts: Sequence[int]) -> str:
+    """Run lengths as compressed text, which `decode_counts` reads."""
+    codes = []
+    for place, count in enumerate(counts):
+        value = count - counts[place - 2] if place > 2 else count
+        while True:
+            code, value = value & 0x1F, value >> 5
+            last = value == (-1 if code & 0x10 else 0)
+            codes.append(chr(code + (0 if last else 0x20) + 48))
+            if last:
+                break
+    return "".join(codes)
+
+
 def fill_polygon(points: Sequence[float], height: int, width: int) -> np.ndarray:
     """bool [height, width] of a polygon [x0, y0, x1, y1, …] in pixels.
 
