@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     for split in splits:
         print(split)
+    print(f"to train: --set data.dataset={options.name} --set data.root={options.root}")
     short = [split for split in splits if split.published not in (None, split.count)]
     if short:
         print(
