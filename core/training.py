@@ -25,6 +25,7 @@ from core.config import Config, TrainConfig, dump_config
 from core.data import IGNORE, Dataset
 from core.data.datasets.base import few_classes
 from core.data.datasets.images import colorize
+from core.data.doctor.diagnosis import require_sound
 from core.data.pipeline import TrainingSamples
 from core.errors import CheckpointError, ConfigError, SegParityError, TrainingError
 from core.evaluation.scoring import Evaluation, check_evaluation, evaluate, output_names
@@ -133,6 +134,7 @@ def check_run(config: Config, spec: Spec, train_set: Dataset, val_set: Dataset) 
         )
     resolve_terms(spec, config.loss)
     check_logging(config.logging)
+    require_sound(config, train_set, val_set)
     _ = _samples(config, train_set, 0)[0]
     _warn_few_classes(train_set)
     check_evaluation(val_set, config.eval_transform(), config.evaluation, spec, config.metrics)

@@ -241,7 +241,9 @@ def test_one_class_or_none_is_worth_a_warning(tmp_path, capsys):
         dataset = open_dataset(
             "camvid",
             "train",
-            _camvid(tmp_path, ["a", "b"], lambda _: np.zeros((64, 64, 3), np.uint8), maps.__getitem__),
+            _camvid(
+                tmp_path, ["a", "b"], lambda i: _numbers(8 + i)[:1].repeat(64, 0).repeat(5, 1)[:, :64], maps.__getitem__
+            ),
         )
         check_run(config, spec, dataset, dataset)
         before = capsys.readouterr().err

@@ -49,6 +49,29 @@ def is_8_bit(data: bytes) -> bool:
     return data.startswith((_JPEG, b"BM")) or _is_webp(data)
 
 
+def exif_orientation(data: bytes) -> int:
+    """How a JPEG says that it is to be turned (Exif 2.32, tag 0x0112): 1, upright, to 8; 1 where it says nothing."""
+    start = data.find(b"Exif\0\0", 0, 1 << 16) + 6
+    order = _TIFF.get(data[start : start + 4]) if start > 5 and data.startswith(_JPEG) else None
+    if order is None or start + 8 > len(data):
+        return 1
+    first = start + int(struct.unpack_from(order + "I", data, start + 4)[0])
+    if first + 2 > len(data):
+        return 1
+    for position in range(first + 2, first + 2 + 12 * struct.unpack_from(order + "H", data, first)[0], 12):
+        if position + 12 <= len(data) and struct.unpack_from(order + "H", data, position)[0] == 0x0112:
+            value = int(struct.unpack_from(order + "H", data, position + 8)[0])
+            return value if 1 <= value <= 8 else 1
+    return 1
+
+
+def png_palette(data: bytes) -> bytes | None:
+    """The colours of a palette PNG, three bytes each; None for other files."""
+    if not data.startswith(PNG) or data[25:26] != b"\x03":
+        return None
+    return next((payload for kind, payload, _ in _png_chunks(data) if kind == b"PLTE"), None)
+
+
 def netpbm_white(data: bytes) -> int | None:
     """The number that a binary PGM or PPM file declares as white; None for other files."""
     found = _NETPBM.match(data)

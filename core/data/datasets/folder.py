@@ -49,6 +49,7 @@ class Folder(FileDataset):
         colors: for each class its colour [R, G, B], by name or in order. With `labels_are: colors` a class may have
             several.
         ignore: stored numbers (with `labels_are: colors`, colours) of pixels that count for no class.
+        leave_out: for each split the names of pictures that are no part of it.
         others: what numbers or colours that stand for nothing are: an `error`, `ignored`, or the `nearest` that stands
             for something.
         require_labels: refuse to open a split in which a picture has no label file.
@@ -75,6 +76,7 @@ class Folder(FileDataset):
         colors: dict[str, Any] | tuple[Any, ...] | None = None,
         ignore: tuple[Any, ...] | None = None,
         others: Others = "error",
+        leave_out: dict[str, Any] | None = None,
         require_labels: bool = True,
         labelled_only: bool = False,
     ) -> None:
@@ -84,6 +86,8 @@ class Folder(FileDataset):
         self.images = _globs(images, "images")
         self.labels = () if labels is None else _globs(labels, "labels")
         self.lists, self.fractions = _named(lists, "lists"), _shares(fractions)
+        left_out = (leave_out or {}).get(split) or []
+        self.left_out = {_composed(str(name)) for name in ([left_out] if isinstance(left_out, str) else left_out)}
         by_folder = any(SPLIT in glob for glob in self.images)
         if sum(map(bool, (self.lists, self.fractions, by_folder))) > 1:
             raise DataError("data.options: give lists, fractions, or {split} in images: the splits come from one place")
@@ -116,6 +120,7 @@ class Folder(FileDataset):
         if self.labelled_only:
             pairs = [pair for pair in pairs if pair.label is not None]
         pairs = pairs if self.lists or not self.fractions else drawn(pairs, self.fractions, self.seed)[self.split]
+        pairs = [pair for pair in pairs if not self.left_out & {pair.name, _composed(pair.image.name)}]
         if not pairs:
             raise SplitMissing(
                 f"{self.root}: split {self.split!r} is empty: {len(found.pairs)} pictures are found in all"

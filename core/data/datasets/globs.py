@@ -64,15 +64,6 @@ class Pattern:
                 files[folder / relative] = tuple((part or "").strip("/") for part in key.groups())
         return files
 
-    def key_of(self, path: Path) -> Key | None:
-        """What the wildcards stand for in one path; None where it does not fit."""
-        try:
-            relative = path.relative_to(self._parts[0]).as_posix()
-        except ValueError:
-            return None
-        key = self.expression.fullmatch(unicodedata.normalize("NFC", relative))
-        return None if key is None else tuple((part or "").strip("/") for part in key.groups())
-
 
 def _translated(glob: str, *, grouping: bool) -> str:
     """A regular expression of a glob without its extension."""
