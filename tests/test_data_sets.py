@@ -412,3 +412,29 @@ def test_painted_labels(tmp_path):
     read = DATASETS["camvid"].decode(DATASETS["camvid"], tmp_path / "a.png")
     folded = camvid.FULL_SPACE.numbering().table[places]
     assert np.array_equal(read, np.where(folded == IGNORE, 11, folded))
+
+
+def test_sunrgbds_label_maps_are_numbered_through(tmp_path):
+    for i, name in ((1, "img-000001"), (2, "img-000003")):
+        for folder, file, data in (
+            ("images", f"{name}.jpg", picture(i)),
+            ("labels", f"img-{int(name[4:]) + 5050:06d}.png", png(stored([0, 2 * i]))),
+        ):
+            (tmp_path / folder / "train").mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / "train" / file).write_bytes(data)
+    dataset = open_dataset("sunrgbd", "train", tmp_path)
+    assert [set(np.unique(dataset[i].label)) for i in range(2)] == [{1, IGNORE}, {3, IGNORE}]
+    (tmp_path / "labels/train/img-005053.png").unlink()
+    with pytest.raises(DataError, match=r"1 of 2 pictures .*img-000003"):
+        open_dataset("sunrgbd", "train", tmp_path)
+
+
+def test_gatech_in_folders(tmp_path):
+    for folder in ("Images", "Images_test"):
+        for kind, data in (("Original", picture(kind=".png")), ("Ground_Truth", png(stored([*range(9)])))):
+            (tmp_path / folder / kind).mkdir(parents=True)
+            (tmp_path / folder / kind / "01_0001.png").write_bytes(data)
+    for split in ("train", "test"):
+        dataset = open_dataset("gatech", split, tmp_path)
+        assert len(dataset) == 1
+        assert set(np.unique(dataset[0].label)) == {*range(8), IGNORE}

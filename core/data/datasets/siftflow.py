@@ -3,8 +3,7 @@
 Liu, Yuen, Torralba: Nonparametric Scene Parsing via Label Transfer. PAMI 2011; the data set as Tighe and Lazebnik
 publish it. Classes: github.com/shelhamer/fcn.berkeleyvision.org, data/sift-flow: 0 is void; two pictures
 (highway_bost181, street_urb506) have no labels and belong to no split; cow, desert and moon do not occur in the test
-split. The names of files within the archive are from memory of it and could not be verified. Colours: VOC's palette,
-as none is published.
+split. Colours: VOC's palette, as none is published.
 """
 
 from pathlib import Path

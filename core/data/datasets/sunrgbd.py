@@ -2,19 +2,18 @@
 
 Song, Lichtenberg, Xiao: SUN RGB-D: A RGB-D Scene Understanding Benchmark Suite. CVPR 2015. The official labels are
 one MATLAB file that takes 64 GB of memory, so that what is read here is its extract at
-github.com/ankurhanda/sunrgbd-meta-data: label maps 1 … 5050 are those of the test pictures, 5051 … 10335 of the
-training pictures; 0 is unlabelled. The names of the pictures within the two archives could not be verified; they are
-paired by order, as that repository's users do. Colours: VOC's palette, as none is published.
+github.com/ankurhanda/sunrgbd-meta-data: pictures are numbered from 1 in each of two archives, label maps 1 … 5050 are
+those of the test pictures, 5051 … 10335 of the training pictures; 0 is unlabelled. Colours: VOC's palette, as none is
+published.
 """
 
 from typing import ClassVar
 
 from core.data.datasets.base import Pair
 from core.data.datasets.facts import Facts
-from core.data.datasets.layouts import FolderDataset, Folders, below
+from core.data.datasets.layouts import FolderDataset, Folders, label_below
 from core.data.labels import LabelSpace, counted_from, voc_palette
 from core.data.prepare.recipe import Take
-from core.errors import DataError, SplitMissing
 
 CLASSES = (
     "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter",
@@ -22,6 +21,8 @@ CLASSES = (
     "fridge", "tv", "paper", "towel", "shower curtain", "box", "whiteboard", "person", "night stand", "toilet", "sink",
     "lamp", "bathtub", "bag",
 )  # fmt: skip
+
+_TEST = 5050  # pictures, whose label maps come first
 
 SPACE = LabelSpace(CLASSES, voc_palette(38)[1:], {"37": counted_from(1, 37)}, void=("unlabelled",))
 
@@ -37,7 +38,7 @@ class SUNRGBD(FolderDataset):
         title="SUN RGB-D",
         source="Song et al., SUN RGB-D, CVPR 2015",
         counts={"train": 5285, "test": 5050},
-        layout=("images/{train,test}/NAME.jpg", "labels/{train,test}/NAME.png: as many, in the same order"),
+        layout=("images/{train,test}/NAME.jpg", "labels/{train,test}/NAME.png; of training picture N, N or N + 5050"),
         pictures="of several sizes, about 730x530",
         crop=(480, 480),
         base=520,
@@ -53,17 +54,12 @@ class SUNRGBD(FolderDataset):
     )
 
     def list_pairs(self) -> list[Pair]:
-        ((images, labels),) = self.folders[self.split]
-        if not (self.root / images).is_dir():
-            raise SplitMissing(f"{self.root / images}: there is no such folder; data.root must hold images and labels")
-        pictures = below(self.root / images)
-        assert labels is not None
-        maps = list(below(self.root / labels).values())
-        if len(maps) != len(pictures):
-            if self.require_labels:
-                raise DataError(
-                    f"{self.root}: {len(pictures)} pictures in {images} and {len(maps)} label maps in {labels}; they "
-                    "are paired by order, so that there must be as many"
-                )
-            return [Pair(name.replace("/", "_"), image, None) for name, image in pictures.items()]
-        return [Pair(name.replace("/", "_"), image, label) for (name, image), label in zip(pictures.items(), maps)]
+        return [self._pair(pair) for pair in super().list_pairs()]
+
+    def _pair(self, pair: Pair) -> Pair:
+        """Training picture N has label map N + 5050, unless one of its own name is there."""
+        number = pair.name.removeprefix("img-")
+        if pair.label is not None or self.split == "test" or not number.isdecimal():
+            return pair
+        folder = self.root / "labels/train"
+        return Pair(pair.name, pair.image, label_below(folder, f"img-{int(number) + _TEST:06d}"))
