@@ -23,7 +23,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.pipeline_peers import CROP, PEERS, SCALE, Peer
+from benchmarks.pipeline_peers import PEERS, Peer
+from benchmarks.pipeline_recipe import CROP, SCALE
 from core.data import decoding, resampling
 from core.data.datasets import open_dataset
 from core.data.datasets.base import Dataset

@@ -6,7 +6,7 @@ names the file, the key's path and the nearest valid key.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +15,7 @@ import yaml
 
 from core.arch import Spec, build
 from core.data import DATASETS, Dataset, LabelSpace, label_space, open_dataset
+from core.data.augmentations import PRESETS as AUGMENTATIONS
 from core.data.transforms import EvalTransform, TrainTransform
 from core.errors import ConfigError, DataError
 from core.evaluation.protocol import EvaluationProtocol
@@ -188,11 +189,22 @@ def load_config(
 
 def load_layers(layers: Sequence[Layer], where: str) -> Config:
     """The defaults, changed by the layers in order; `where` is what errors name that belong to none of them."""
+    layers = [below for layer in layers for below in (*_preset_below(layer), layer)]
     origins = Origins(layers, where)
     config = update(Config(), merge_layers(layers), origins)
     config = settle_unread(config, origins)
     _check(config, origins)
     return config
+
+
+def _preset_below(layer: Layer) -> list[Layer]:
+    """What `transform.preset` in a layer stands for: settings before the layer's own."""
+    transform = layer.values.get("transform")
+    name = transform.get("preset") if isinstance(transform, Mapping) else None
+    if not isinstance(name, str) or name not in AUGMENTATIONS:  # the schema says what is wrong with it
+        return []
+    reset = {key: value for key, value in to_plain(TrainTransform()).items() if key != "preset"}
+    return [Layer(f"transform.preset {name}", {"transform": {**reset, **AUGMENTATIONS[name]}})]
 
 
 def dump_config(config: Config) -> str:

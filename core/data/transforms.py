@@ -7,11 +7,12 @@ number of threads.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
-import cv2
 import numpy as np
 
+from core.data.augmentations import PRESETS
+from core.data.colors import blur_image, enhance_colors, jitter_colors
 from core.data.datasets.base import IGNORE
 from core.data.decoding import Picture, Whole
 from core.data.normalization import AUTO, Normalize, Positive, find_normalization
@@ -24,11 +25,13 @@ from core.data.resampling import (
     resize_label_window,
     rows_reached,
 )
+from core.errors import ConfigError
 from core.ranges import Checked, Increasing, Range, When
 
 Pixels = Annotated[int, Range(1)]
 Size = tuple[Pixels, Pixels]  # height, width
 Probability = Annotated[float, Range(0, 1)]
+NotNegative = Annotated[float, Range(0)]
 
 
 def scaled_size(size: Size, scale: float) -> Size:
@@ -51,6 +54,43 @@ def draw_window(size: Size, crop: Size, rng: np.random.Generator) -> Window:
         start = int(rng.random() * (max(extent - wanted, 0) + 1))
         spans.append(slice(start, min(start + wanted, extent)))
     return spans[0], spans[1]
+
+
+def draw_window_with(label: np.ndarray, focus: int, size: Size, crop: Size, rng: np.random.Generator) -> Window | None:
+    """A window round a pixel of class `focus` of the label map [h, w] that is resized to `size`; None if it has none.
+
+    The pixel is drawn uniformly from the class's, then the window from those that hold it.
+    """
+    places = np.flatnonzero(label == focus)
+    u = rng.random(3)
+    if not len(places):
+        return None
+    pixel = divmod(int(places[int(u[0] * len(places))]), label.shape[1])
+    spans = []
+    for axis in (0, 1):
+        extent, wanted = size[axis], min(crop[axis], size[axis])
+        place = min((2 * pixel[axis] + 1) * extent // (2 * label.shape[axis]), extent - 1)
+        first, last = max(place - wanted + 1, 0), min(place, extent - wanted)
+        start = first + int(u[1 + axis] * (last - first + 1))
+        spans.append(slice(start, start + wanted))
+    return spans[0], spans[1]
+
+
+def mix_box(crop: Size, rng: np.random.Generator) -> Window:
+    """CutMix's rectangle: its share of the crop is uniform, its proportions are the crop's, its place is uniform."""
+    share, *place = rng.random(3)
+    sides = [max(1, round(float(side * share**0.5))) for side in crop]
+    starts = [int(u * (side - length + 1)) for u, side, length in zip(place, crop, sides)]
+    return slice(starts[0], starts[0] + sides[0]), slice(starts[1], starts[1] + sides[1])
+
+
+def mix_classes(label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """ClassMix's mask, bool [H, W]: the pixels of half of the label map's classes (rounded up)."""
+    classes = np.flatnonzero(np.bincount(label.ravel(), minlength=256)[:IGNORE])
+    order = np.argsort(rng.random(IGNORE)[: len(classes)], kind="stable")
+    chosen = np.zeros(256, bool)
+    chosen[classes[order[: (len(classes) + 1) // 2]]] = True
+    return chosen[label]
 
 
 def largest_share(label: np.ndarray) -> float:
@@ -100,107 +140,71 @@ def label_into(out: np.ndarray, label: np.ndarray, size: Size, window: Window, f
     out[:, part.shape[1] :] = IGNORE
 
 
-def jitter_colors(
-    image: np.ndarray,
-    rng: np.random.Generator,
-    brightness: float = 0.0,
-    contrast: float = 0.0,
-    saturation: float = 0.0,
-    hue: float = 0.0,
-    probability: float = 0.5,
-) -> np.ndarray:
-    """The photometric distortion of SSD (Liu et al., ECCV 2016, section 2.2), each part with `probability`.
-
-    Args:
-        image: uint8 [H, W, 3], RGB.
-        brightness: the largest shift, as a share of the range 0..255 (SSD: 0.125).
-        contrast, saturation: the factor is drawn from 1 ± this (SSD: 0.5).
-        hue: the largest turn, as a share of the full circle (SSD: 0.1).
-
-    Contrast comes before or after saturation and hue with even odds, as in the paper's implementation. Nine numbers are
-    drawn in any case, so that one part's setting does not change what another draws.
-    """
-    u = rng.random(9)
-    on = u[:5] < probability
-    offset = (2 * u[5] - 1) * brightness * 255 if on[0] else 0.0
-    factor = 1 + (2 * u[6] - 1) * contrast if on[1] else 1.0
-    ramp = np.arange(256) + offset
-    if u[4] < 0.5:
-        image = _map_values(image, ramp * factor)
-        return _shift_hue_saturation(image, u, on, saturation, hue)
-    image = _map_values(image, ramp)
-    image = _shift_hue_saturation(image, u, on, saturation, hue)
-    return _map_values(image, np.arange(256) * factor)
-
-
-def _shift_hue_saturation(
-    image: np.ndarray, u: np.ndarray, on: np.ndarray, saturation: float, hue: float
-) -> np.ndarray:
-    factor = 1 + (2 * u[7] - 1) * saturation if on[2] else 1.0
-    turn = round((2 * u[8] - 1) * hue * 180) if on[3] else 0  # OpenCV counts hue in steps of 2 degrees
-    if factor == 1.0 and turn == 0:
-        return image
-    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-    hues = ((np.arange(256) + turn) % 180).astype(np.uint8)
-    saturations = np.clip(np.rint(np.arange(256) * factor), 0, 255).astype(np.uint8)
-    kernels = compiled(image.shape[0] * image.shape[1])
-    if kernels is not None:
-        kernels.map_two(hsv, hues, saturations)
-    else:
-        hsv = cv2.LUT(hsv, np.stack([hues, saturations, np.arange(256, dtype=np.uint8)], axis=-1)[None])
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
-
-
-def _map_values(image: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Replace each of the 256 values, rounded and clipped to uint8."""
-    if np.array_equal(values, np.arange(256)):
-        return image
-    return cv2.LUT(image, np.clip(np.rint(values), 0, 255).astype(np.uint8))
-
-
-def blur_image(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur with a deviation of `sigma` pixels; borders reflect."""
-    if sigma <= 0:
-        return image
-    return cv2.GaussianBlur(image, (0, 0), sigmaX=sigma, sigmaY=sigma, borderType=cv2.BORDER_REFLECT_101)
-
-
 @dataclass(frozen=True)
 class TrainTransform(Checked):
-    """Resize, scale, crop, flip, colours, blur, normalise, pad: in this order, each optional but the crop.
+    """Cut, scale, crop, flip, colours, blur, normalise, pad: in this order, each optional but the crop.
 
     Sizes are (height, width). A configuration's section `transform` is one of these.
 
+    preset: the augmentation of a published repository (core.data.augmentations); settings beside it and after win.
     normalize: see core.data.normalization; `auto` as long as nothing else is known.
     resize: the height and width that the scale is relative to; None for the picture's own.
+    keep_ratio: fit the picture into the long and the short side of `resize` instead of stretching it.
     scale: the random scale is uniform in [lo, hi]; (1, 1) for none.
     scales: draw the scale from this list instead.
+    long_side, short_side: instead of a scale, a length in pixels from [lo, hi] for that side; the other in proportion.
+    inset: with even odds first cut up to this many pixels (of `resize`, or of the picture) off each side, as many left
+        as right and above as below.
     crop: height and width of what comes out.
+    pad: where a picture smaller than the crop lies in it: in the upper left corner, or in the centre.
     cat_max_ratio: draw the crop again (up to ten times) while one class has this share of its labelled pixels; None
         for never.
-    flip: probability of a horizontal flip.
+    flip: probability of a horizontal flip. flip_vertical: of one upside down.
     brightness, contrast, saturation, hue: see `jitter_colors`; 0 for none.
     jitter_probability: probability of each of these four.
     blur: probability of a Gaussian blur, its deviation uniform in `blur_sigma` pixels.
+    enhance, enhance_probability: see `enhance_colors`; 0 for none.
+    cutmix: probability that a rectangle of another sample, of a share of the crop drawn uniformly, replaces what was
+        there (Yun et al., arXiv:1905.04899; French et al., arXiv:1906.01916, for segmentation).
+    copy_paste: probability that half of the classes of another sample are laid over this one, pixel by pixel (ClassMix,
+        Olsson et al., arXiv:2007.07936; copy-paste, Ghiasi et al., arXiv:2012.07177).
     """
 
+    preset: str | None = None
     normalize: str | Normalize = AUTO
     resize: Size | None = None
+    keep_ratio: Annotated[bool, When("resize")] = False
     scale: Annotated[tuple[Positive, Positive], Increasing(strictly=False), When("scales", ())] = (0.5, 2.0)
     scales: tuple[Positive, ...] = ()
+    long_side: Annotated[tuple[Pixels, Pixels], Increasing(strictly=False)] | None = None
+    short_side: Annotated[tuple[Pixels, Pixels], Increasing(strictly=False)] | None = None
+    inset: Annotated[int, Range(0)] = 0
     crop: Size = (512, 512)
+    pad: Literal["corner", "centre"] = "corner"
     cat_max_ratio: Annotated[float, Range(above=0, high=1)] | None = None
     flip: Probability = 0.5
+    flip_vertical: Probability = 0.0
     brightness: Annotated[float, Range(0, 1)] = 0.0
     contrast: Annotated[float, Range(0, 1)] = 0.0
     saturation: Annotated[float, Range(0, 1)] = 0.0
     hue: Annotated[float, Range(0, 0.5)] = 0.0
     jitter_probability: Annotated[Probability, When(("brightness", "contrast", "saturation", "hue"))] = 0.5
     blur: Probability = 0.0
-    blur_sigma: Annotated[tuple[Positive, Positive], Increasing(strictly=False), When("blur")] = (0.1, 1.5)
+    blur_sigma: Annotated[tuple[NotNegative, NotNegative], Increasing(strictly=False), When("blur")] = (0.1, 1.5)
+    enhance: Annotated[float, Range(0, below=1)] = 0.0
+    enhance_probability: Annotated[Probability, When("enhance")] = 0.3
+    cutmix: Probability = 0.0
+    copy_paste: Probability = 0.0
 
     def __post_init__(self) -> None:
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ConfigError(f"transform: there is no preset {self.preset!r} (there are: {', '.join(PRESETS)})")
         find_normalization(self.normalize)
+        given = [name for name in ("scales", "long_side", "short_side") if getattr(self, name)]
+        if len(given) > 1:
+            raise ConfigError(f"transform: {' and '.join(given)} each say the size: give one of them")
+        if self.resize and (self.long_side or self.short_side):
+            raise ConfigError(f"transform: resize and {given[0]} both say the size: give one of them")
 
     @property
     def jitter(self) -> tuple[float, ...]:
@@ -213,25 +217,60 @@ class TrainTransform(Checked):
         label: np.ndarray,
         rng: np.random.Generator,
         out: tuple[np.ndarray, np.ndarray] | None = None,
+        focus: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """uint8 [h, w, 3] and uint8 [h, w] -> float32 [3, H, W] and int64 [H, W], with (H, W) = `crop`.
 
-        Of the picture only what the crop needs is decoded and resized. `out`: where to write the two.
+        Of the picture only what the crop needs is decoded and resized. `out`: where to write the two. `focus`: a class
+        that the crop is to show, if the picture does.
         """
         picture = Whole(image) if isinstance(image, np.ndarray) else image
-        size = scaled_size(self.resize or (label.shape[0], label.shape[1]), draw_scale(rng, self.scale, self.scales))
-        window = self._window(label, size, rng)
-        flip = rng.random() < self.flip
+        rows, columns = self._inset((label.shape[0], label.shape[1]), rng)
+        label = label[rows, columns]
         height = label.shape[0]
-        part = picture.first(rows_reached(height, size[0], window[0]))
+        size = self._size((height, label.shape[1]), rng)
+        window = self._window(label, size, rng, focus)
+        flip = rng.random() < self.flip
+        part = picture.first(rows.start + rows_reached(height, size[0], window[0]))[rows.start : rows.stop, columns]
         pixels = self._colours(resize_image_window(part, size, window, flip, height), rng)
         new = out or (np.empty((3, *self.crop), np.float32), np.empty(self.crop, np.int64))
         normalize_into(new[0], pixels, find_normalization(self.normalize))
         label_into(new[1], label, size, window, flip)
+        self._place(new, pixels.shape[0], pixels.shape[1], rng)
         return new
 
-    def _window(self, label: np.ndarray, size: Size, rng: np.random.Generator) -> Window:
+    def _inset(self, size: Size, rng: np.random.Generator) -> Window:
+        """The part of the picture that is taken."""
+        margins = [0, 0]
+        if self.inset:
+            u = rng.random(3)
+            if u[0] < 0.5:
+                wanted = self.resize or size
+                drawn = [int(value * (self.inset + 1)) for value in u[1:]]
+                margins = [d * side // given for d, side, given in zip(drawn, size, wanted)]
+                margins = [min(margin, (side - 1) // 2) for margin, side in zip(margins, size)]
+        return slice(margins[0], size[0] - margins[0]), slice(margins[1], size[1] - margins[1])
+
+    def _size(self, size: Size, rng: np.random.Generator) -> Size:
+        """What a picture of `size` is resized to."""
+        lengths = self.long_side or self.short_side
+        if lengths:
+            length = lengths[0] + int(rng.random() * (lengths[1] - lengths[0] + 1))
+            side = max(size) if self.long_side else min(size)
+            return (
+                max(1, (2 * size[0] * length + side) // (2 * side)),
+                max(1, (2 * size[1] * length + side) // (2 * side)),
+            )
+        scale = draw_scale(rng, self.scale, self.scales)
+        if self.resize and self.keep_ratio:
+            factor = min(max(self.resize) / max(size), min(self.resize) / min(size))
+            return scaled_size(size, factor * scale)
+        return scaled_size(self.resize or size, scale)
+
+    def _window(self, label: np.ndarray, size: Size, rng: np.random.Generator, focus: int | None) -> Window:
         """Where the crop lies in the picture of `size`."""
+        if focus is not None and (window := draw_window_with(label, focus, size, self.crop, rng)) is not None:
+            return window
         if self.cat_max_ratio is None:
             return draw_window(size, self.crop, rng)
         return choose_window(resize_label(label, size), self.crop, rng, self.cat_max_ratio)
@@ -243,7 +282,21 @@ class TrainTransform(Checked):
             u = rng.random(2)
             if u[0] < self.blur:
                 image = blur_image(image, self.blur_sigma[0] + (self.blur_sigma[1] - self.blur_sigma[0]) * u[1])
+        if self.enhance:
+            image = enhance_colors(image, rng, self.enhance, self.enhance_probability)
         return image
+
+    def _place(self, sample: tuple[np.ndarray, np.ndarray], height: int, width: int, rng: np.random.Generator) -> None:
+        """Turns a sample upside down, and moves it to the centre, if that is wanted; in place."""
+        upside_down = self.flip_vertical > 0 and rng.random() < self.flip_vertical
+        top, left = (self.crop[0] - height) // 2, (self.crop[1] - width) // 2
+        for array, nothing in zip(sample, (0, IGNORE)):
+            if upside_down:
+                array[..., :height, :width] = array[..., :height, :width][..., ::-1, :].copy()
+            if self.pad == "centre" and (top or left):
+                part = array[..., :height, :width].copy()
+                array[...] = nothing
+                array[..., top : top + height, left : left + width] = part
 
 
 class EvalTransform:
