@@ -7,7 +7,7 @@ names the file, the key's path and the nearest valid key.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +22,7 @@ from core.evaluation.protocol import EvaluationProtocol
 from core.losses import LossConfig
 from core.optim import OptimizerConfig
 from core.ranges import Adjustable, Checked, Length, Range
+from core.recipe import RecipeConfig
 from core.schedule import Schedule, ScheduleConfig
 from core.schema import at, to_plain, update
 from core.settings import Layer, Origins, merge_layers, parse_setting, parse_text, read_layers, settle_unread
@@ -56,7 +57,8 @@ class TrainConfig(Checked):
     """Length and bookkeeping of a run, counted in iterations (optimizer steps).
 
     batch_size pictures make an iteration, run in `accumulation` parts of equal size. Intervals of 0 mean only at the
-    end. worst_pictures: of each validation, kept with their label maps. clip_norm: largest global norm of the gradient.
+    end. scale_lr: the rate is made that of this batch by the rule of core.recipe, given the published one's
+    (`recipe.batch_size`). worst_pictures: of each validation, kept with their label maps. clip_norm: largest global norm of the gradient.
     ema: decay of a moving average of the weights, which is what is scored (core.moving_average). freeze_bn: batch norms
     keep their statistics, as pretrained; scales and shifts learn. precision: what the network computes in; `bf16` and
     `fp16` are the framework's autocast (weights, norms and losses stay float32; fp16 with a loss scale,
@@ -79,6 +81,7 @@ class TrainConfig(Checked):
     precision: Literal["float32", "float64", "bf16", "fp16"] = "float32"
     compile: Annotated[bool, Adjustable()] = False
     channels_last: Annotated[bool, Adjustable()] = False
+    scale_lr: bool = False
     ema: Annotated[float, Range(0, below=1)] | None = None
     freeze_bn: bool = False
     sync_batch_norm: bool = True
@@ -127,6 +130,7 @@ class Config(Checked):
     data: DataConfig = field(default_factory=DataConfig)
     transform: TrainTransform = field(default_factory=TrainTransform)
     train: TrainConfig = field(default_factory=TrainConfig)
+    recipe: RecipeConfig = field(default_factory=RecipeConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -156,7 +160,12 @@ class Config(Checked):
         return spec
 
     def learning_rate(self) -> Schedule:
-        return Schedule(self.schedule, self.optimizer.lr, self.train.iterations)
+        """The rate of each iteration; scaled to the batch where `train.scale_lr` asks for it."""
+        factor = 1.0
+        if self.train.scale_lr:
+            factor = self.recipe.factor(self.train.batch_size, self.optimizer.name)
+        schedule = replace(self.schedule, end_lr=self.schedule.end_lr * factor)
+        return Schedule(schedule, self.optimizer.lr * factor, self.train.iterations)
 
     def train_transform(self) -> TrainTransform:
         return self.transform
@@ -221,6 +230,10 @@ def _check(config: Config, origins: Origins) -> None:
             check()
         except (ConfigError, DataError) as error:
             raise ConfigError(f"{origins(path)}: {error}") from error
+    if config.train.scale_lr and config.recipe.batch_size is None:
+        raise ConfigError(
+            f"{at(origins, 'train.scale_lr')}: scaled from which batch? Set recipe.batch_size to that of optimizer.lr"
+        )
     if config.data.root is not None and not DATASETS[config.data.dataset].reads_root:
         with_files = ", ".join(name for name, dataset in DATASETS.items() if dataset.reads_root)
         raise ConfigError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.config import TrainConfig
+from core.config import Config, TrainConfig
 from core.errors import ConfigError
 from core.shard import Shard
 
@@ -24,3 +24,14 @@ def describe(shard: Shard, options: TrainConfig) -> str:
     sizes = sorted({len(Shard(rank, shard.world).share(options.part_size)) for rank in range(shard.world)})
     norm = f"all {options.part_size} of them" if options.sync_batch_norm else "each process's own"
     return f"{shard.world} processes with {' or '.join(map(str, sizes))} pictures at a time; batch norm is over {norm}"
+
+
+def describe_recipe(shard: Shard, config: Config) -> list[str]:
+    """How the run's batches differ from those of the published figure; nothing where they do not."""
+    options, optimizer = config.train, config.optimizer
+    normalised = options.part_size
+    if not options.sync_batch_norm:
+        normalised = len(Shard(0, shard.world).share(options.part_size))
+    return config.recipe.differences(
+        options.batch_size, normalised, optimizer.name, optimizer.lr, config.train.scale_lr
+    )

@@ -20,7 +20,7 @@ from core.errors import ConfigError
 from core.initialize import initial_state
 from core.resume import resumed_config, store_config
 from core.shard import barrier
-from core.split import check_split, describe
+from core.split import check_split, describe, describe_recipe
 from core.training import Run, check_run, resume, train
 from weights_convert import load_weights
 
@@ -100,7 +100,8 @@ def _announce(run: Run, config: str) -> None:
     """The configuration on standard output, and how the run is split."""
     if run.directory.writes:
         print(config, end="")
-        print(describe(run.processes.shard, run.config.train), file=sys.stderr)
+        for line in (describe(run.processes.shard, run.config.train), *describe_recipe(run.processes.shard, run.config)):
+            print(line, file=sys.stderr)
 
 
 def _build(config: Config, device: str, backend: Backend, directory: RunDirectory) -> Run:
