@@ -100,7 +100,10 @@ def _announce(run: Run, config: str) -> None:
     """The configuration on standard output, and how the run is split."""
     if run.directory.writes:
         print(config, end="")
-        for line in (describe(run.processes.shard, run.config.train), *describe_recipe(run.processes.shard, run.config)):
+        for line in (
+            describe(run.processes.shard, run.config.train),
+            *describe_recipe(run.processes.shard, run.config),
+        ):
             print(line, file=sys.stderr)
 
 
