@@ -58,7 +58,8 @@ class TrainConfig(Checked):
 
     batch_size pictures make an iteration, run in `accumulation` parts of equal size. Intervals of 0 mean only at the
     end. scale_lr: the rate is made that of this batch by the rule of core.recipe, given the published one's
-    (`recipe.batch_size`). worst_pictures: of each validation, kept with their label maps. clip_norm: largest global norm of the gradient.
+    (`recipe.batch_size`). worst_pictures: of each validation, kept with their label maps. clip_norm: largest global
+    norm of the gradient.
     ema: decay of a moving average of the weights, which is what is scored (core.moving_average). freeze_bn: batch norms
     keep their statistics, as pretrained; scales and shifts learn. precision: what the network computes in; `bf16` and
     `fp16` are the framework's autocast (weights, norms and losses stay float32; fp16 with a loss scale,
