@@ -1,9 +1,9 @@
 """What a configuration's published figure was trained with, and what a run of other batches makes of it.
 
 A rate belongs to a batch. Where the batch differs from the published one, the rule that keeps the training alike is
-linear for SGD (Goyal et al., arXiv:1706.02677) and the square root for Adam and AdamW, whose step does not grow with the
-gradient (Malladi et al., arXiv:2205.10287). Both hold within a few times the batch, and not for batch norm: it sees what
-it sees.
+linear for SGD (Goyal et al., arXiv:1706.02677) and the square root for Adam and AdamW, whose step does not grow with
+the gradient (Malladi et al., arXiv:2205.10287). Both hold within a few times the batch, and not for batch norm: it sees
+what it sees.
 """
 
 from __future__ import annotations
