@@ -424,9 +424,15 @@ def test_sunrgbds_label_maps_are_numbered_through(tmp_path):
             (tmp_path / folder / "train" / file).write_bytes(data)
     dataset = open_dataset("sunrgbd", "train", tmp_path)
     assert [set(np.unique(dataset[i].label)) for i in range(2)] == [{1, IGNORE}, {3, IGNORE}]
+    (tmp_path / "images/train/img-005051.jpg").write_bytes(picture())  # the first picture's label map has this number
+    (tmp_path / "labels/train/img-010101.png").write_bytes(png(stored([0, 6])))
+    assert set(np.unique(open_dataset("sunrgbd", "train", tmp_path)[2].label)) == {5, IGNORE}
     (tmp_path / "labels/train/img-005053.png").unlink()
-    with pytest.raises(DataError, match=r"1 of 2 pictures .*img-000003"):
+    with pytest.raises(DataError, match=r"1 of 3 pictures .*img-000003"):
         open_dataset("sunrgbd", "train", tmp_path)
+    (tmp_path / "labels/train/img-000003.png").write_bytes(png(stored([0, 8])))
+    own = open_dataset("sunrgbd", "train", tmp_path, require_labels=False)
+    assert set(np.unique(own[1].label)) == {7, IGNORE}
 
 
 def test_gatech_in_folders(tmp_path):

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from core.data.datasets import voc
+from core.data.datasets.base import FileDataset
 from core.data.datasets.facts import Facts
 from core.data.datasets.images import read_label
 from core.data.datasets.layouts import FolderDataset, Folders, ListedDataset, Lists
@@ -220,7 +221,21 @@ SPACES = {171: _space(_IDS), 182: _space(tuple(range(1, 183)))}
 Classes = Literal[171, 182]
 
 
-class COCOStuff10k(ListedDataset):
+class _Stuff(FileDataset):
+    """What both forms share: the choice of classes."""
+
+    def __init__(
+        self, split: str, root: str | Path | None = None, *, require_labels: bool = True, classes: Classes = 171
+    ) -> None:
+        self.space = SPACES[classes]
+        super().__init__(split, root, require_labels=require_labels)
+
+    @classmethod
+    def label_space(cls, *, classes: Classes = 171, **options: Any) -> LabelSpace:
+        return SPACES[classes]
+
+
+class COCOStuff10k(_Stuff, ListedDataset):
     """COCO-Stuff 10k; label maps are the published .mat files, or what `core.data.prepare` makes of them.
 
     Args:
@@ -251,16 +266,6 @@ class COCOStuff10k(ListedDataset):
         Take(r"imageLists/(train|test|all)\.txt", r"imageLists/\1.txt"),
     )
 
-    def __init__(
-        self, split: str, root: str | Path | None = None, *, require_labels: bool = True, classes: Classes = 171
-    ) -> None:
-        self.space = SPACES[classes]
-        super().__init__(split, root, require_labels=require_labels)
-
-    @classmethod
-    def label_space(cls, *, classes: Classes = 171, **options: Any) -> LabelSpace:
-        return SPACES[classes]
-
     def decode(self, path: Path) -> np.ndarray:
         return read_matlab(path, "S") if path.suffix == ".mat" else read_label(path)
 
@@ -268,7 +273,7 @@ class COCOStuff10k(ListedDataset):
         return self.space.numbering("10k")
 
 
-class COCOStuff(FolderDataset):
+class COCOStuff(_Stuff, FolderDataset):
     """COCO-Stuff 164k: all of COCO 2017, from its `stuffthingmaps`.
 
     Args:
@@ -297,16 +302,6 @@ class COCOStuff(FolderDataset):
         Take(r"(train|val)2017/(\d+\.jpg)", r"images/\g<1>2017/\2"),
         Take(r"(train|val)2017/(\d+\.png)", r"annotations/\g<1>2017/\2"),
     )
-
-    def __init__(
-        self, split: str, root: str | Path | None = None, *, require_labels: bool = True, classes: Classes = 171
-    ) -> None:
-        self.space = SPACES[classes]
-        super().__init__(split, root, require_labels=require_labels)
-
-    @classmethod
-    def label_space(cls, *, classes: Classes = 171, **options: Any) -> LabelSpace:
-        return SPACES[classes]
 
     def numbering(self, path: Path) -> Numbering:
         return self.space.numbering("164k")

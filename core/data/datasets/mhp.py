@@ -61,11 +61,16 @@ class MHP(ListedDataset):
         return listed[:_TRAINING] if self.split == "train" else listed[_TRAINING:]
 
     def list_pairs(self) -> list[Pair]:
-        folder = self.root / "annotations"
-        first: dict[str, Path] = {}
-        for path in sorted(folder.glob("*.png"), reverse=True):
-            first[path.stem.partition("_")[0]] = path
-        return [Pair(pair.name, pair.image, first.get(pair.name)) for pair in super().list_pairs()]
+        self._persons: dict[str, list[Path]] = {}
+        for path in sorted((self.root / "annotations").glob("*.png")):
+            self._persons.setdefault(_picture(path), []).append(path)
+        pairs = super().list_pairs()
+        return [Pair(pair.name, pair.image, self._persons.get(pair.name, [None])[0]) for pair in pairs]
 
     def decode(self, path: Path) -> np.ndarray:
-        return overlaid(sorted(path.parent.glob(f"{path.stem.partition('_')[0]}_*.png")))
+        return overlaid(self._persons[_picture(path)])
+
+
+def _picture(label: Path) -> str:
+    """The name of the picture that a person's label map belongs to."""
+    return label.stem.partition("_")[0]

@@ -54,12 +54,15 @@ class SUNRGBD(FolderDataset):
     )
 
     def list_pairs(self) -> list[Pair]:
-        return [self._pair(pair) for pair in super().list_pairs()]
-
-    def _pair(self, pair: Pair) -> Pair:
-        """Training picture N has label map N + 5050, unless one of its own name is there."""
-        number = pair.name.removeprefix("img-")
-        if pair.label is not None or self.split == "test" or not number.isdecimal():
-            return pair
+        pairs = super().list_pairs()
         folder = self.root / "labels/train"
-        return Pair(pair.name, pair.image, label_below(folder, f"img-{int(number) + _TEST:06d}"))
+        # Label maps that begin below 5051 have been given the pictures' own numbers.
+        if self.split == "test" or any(folder.glob("img-00[0-4]*.*")):
+            return pairs
+        return [Pair(pair.name, pair.image, label_below(folder, _of_training_picture(pair.name))) for pair in pairs]
+
+
+def _of_training_picture(name: str) -> str:
+    """The name of the label map of training picture "img-N": "img-(N + 5050)"."""
+    number = name.removeprefix("img-")
+    return f"img-{int(number) + _TEST:06d}" if number.isdecimal() else name
