@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,11 +51,13 @@ class Tensors(Mapping[str, np.ndarray]):
         format allows, possibly unaligned or strided; `np.array(a)` makes an ordinary copy. Do not shorten the file
         while they are in use.
     metadata: the file's own text metadata (safetensors, and `.pth` written by this package); empty elsewhere.
-    format: name of the format read ("safetensors", "pth", "pdparams", "params" or "npz").
+    format: name of the format read ("safetensors", "pth", "pdparams", "params", "npz", "paddle folder", …).
     notes: what reading did that the caller should know (widened types, parts left out), one sentence each.
     wrapping: keys under which the state dictionary was found, outermost first, e.g. ("state_dict",).
     name_table: for `.pdparams`, structured name -> parameter name, as far as the file holds it.
     roles: for MXNet symbol files, name -> "arg" or "aux", the prefix that was taken off.
+    facts: what files beside the weights say of the network (a training job's hyperparameters, a symbol), text by key.
+    files: what was read, weights and what lies beside them.
     """
 
     arrays: dict[str, np.ndarray]
@@ -64,6 +67,8 @@ class Tensors(Mapping[str, np.ndarray]):
     wrapping: tuple[str, ...] = ()
     name_table: dict[str, str] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.arrays[name]

@@ -12,11 +12,12 @@ from typing import Any
 from core.data.normalization import NORMALIZATIONS
 from core.errors import SegParityError, WeightsError
 from core.settings import merge_layers, parse_setting
-from weights_convert.convert import convert_as_is, convert_file
 from weights_convert.formats import FORMATS
 from weights_convert.inspection import inspect_file, table
 from weights_convert.load import count_reasons
+from weights_convert.rescue import Rescued, Target, rescue, rescue_as_is, target_of, weight_path
 from weights_convert.sources import SOURCES
+from weights_convert.verify import report
 
 OPTIONS = {"origin": "--from", "settings": "--set", "dataset_options": "--dataset-option"}  # by their other name
 ORIGINS = "\n".join(f"  {source.name:14s} {source.about}" for source in SOURCES.values())
@@ -35,14 +36,6 @@ def _parser(prog: str, **options: Any) -> argparse.ArgumentParser:
     return parser
 
 
-def weight_path(text: str) -> Path:
-    """The path, a leading ~ expanded. Raises WeightsError for the home of a user there is not."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise WeightsError(f"{text}: there is no such home directory") from error
-
-
 def convert_parser() -> argparse.ArgumentParser:
     parser = _parser(
         "python -m weights_convert",
@@ -51,7 +44,8 @@ def convert_parser() -> argparse.ArgumentParser:
         epilog=f"origins:\n{ORIGINS}",
     )
     parser.add_argument("source", metavar="SRC", type=weight_path)
-    parser.add_argument("target", metavar="DST", type=weight_path)
+    parser.add_argument("target", metavar="DST", help="a file, or a folder: weights, configuration and proof")
+    parser.add_argument("--format", metavar="EXT", help="of the weights in a folder: pth, pdparams, params, …")
     parser.add_argument(
         "--set", dest="settings", metavar="KEY=VALUE", action="append", default=[], help="change the preset"
     )
@@ -75,6 +69,11 @@ def convert_parser() -> argparse.ArgumentParser:
         help="any network, known or not: names and layouts are kept as they are, only the format changes",
     )
     parser.add_argument(
+        "--layout",
+        metavar="NAME",
+        help="with --as-is: batch norms named and fully connected layers laid out as torch, paddle or mxnet has them",
+    )
+    parser.add_argument(
         "--fold",
         action="store_true",
         help="batch norms folded into the convolutions before them: the same outputs in inference, but for rounding",
@@ -90,11 +89,15 @@ def convert_parser() -> argparse.ArgumentParser:
 def _convert(arguments: Sequence[str]) -> int:
     parser = convert_parser()
     options = parser.parse_args(arguments)
+    target = target_of(options.target, options.format)
     if options.as_is:
-        return _convert_as_is(parser, options)
-    imported, notes = convert_file(
+        return _convert_as_is(parser, options, target)
+    if options.layout is not None:
+        raise WeightsError("--layout goes with --as-is: a known network is laid out as the framework of DST wants it")
+    done = rescue(
         options.source,
-        options.target,
+        target,
+        verified=options.verify,
         origin=options.origin,
         preset=options.arch,
         overrides=overrides_of(options.settings),
@@ -104,6 +107,8 @@ def _convert(arguments: Sequence[str]) -> int:
         ema=options.ema,
         fold=options.fold,
     )
+    imported = done.imported
+    assert imported is not None
     fit = imported.fit
     print(f"{options.source}: {fit.label}, {fit.spec.num_classes} classes, {len(imported.state)} tensors")
     if imported.also:
@@ -112,26 +117,32 @@ def _convert(arguments: Sequence[str]) -> int:
         print(f"  changed in the preset: {json.dumps(fit.overrides)}")
     for reason, count in count_reasons(fit.dropped).items():
         print(f"  left out: {count} tensors ({reason})")
-    for note in [*imported.notes, *notes]:
+    for note in done.notes:
         print(f"  note: {note}")
-    print(f"{options.target}: written")
-    if not options.verify:
-        return 0
-    from weights_convert.verify import verify
-
-    return verify(imported, options.target, fold=options.fold)
+    print(f"{target.weights}: written")
+    _say_beside(done)
+    return 0 if done.verification is None else report(done.verification)
 
 
-def _convert_as_is(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+def _say_beside(done: Rescued) -> None:
+    if done.target.config is not None and done.imported is not None:
+        print(f"{done.target.config}: a configuration to evaluate and predict with")
+    print(f"{done.proof[1]}: the proof, and as JSON beside it")
+
+
+def _convert_as_is(parser: argparse.ArgumentParser, options: argparse.Namespace, target: Target) -> int:
+    taken = ("source", "target", "as_is", "ema", "format", "layout")
     given = [name for name, value in vars(options).items() if value != parser.get_default(name)]
-    needless = [OPTIONS.get(name, f"--{name}") for name in given if name not in ("source", "target", "as_is", "ema")]
+    needless = [OPTIONS.get(name, f"--{name}") for name in given if name not in taken]
     if needless:
         raise WeightsError(f"--as-is asks for no network, so that it takes no {', '.join(needless)}")
-    tensors, notes = convert_as_is(options.source, options.target, ema=options.ema)
-    print(f"{options.source}: {len(tensors)} tensors, {tensors.format}")
-    for note in [*tensors.notes, *notes]:
+    done = rescue_as_is(options.source, target, ema=options.ema, layout=options.layout)
+    print(f"{options.source}: {len(done.tensors)} tensors, {done.tensors.format}")
+    for note in done.notes:
         print(f"  note: {note}")
-    print(f"{options.target}: written as it is: names and layouts are those of the source")
+    kept = "names and layouts are those of the source" if options.layout is None else f"in {options.layout}'s layouts"
+    print(f"{target.weights}: written as it is: {kept}")
+    _say_beside(done)
     return 0
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from core.errors import DataError, WeightsError
 from core.fold import fold as fold_norms
 from core.schema import to_plain
 from core.tensors import listing, raw_bytes
+from weights_convert.as_is import relaid
 from weights_convert.formats import Tensors, format_of, read, write
 from weights_convert.load import Imported, import_weights, normalization_of
 from weights_convert.native_names import reader_of, to_native
@@ -105,21 +106,25 @@ def write_native(
 
 
 def convert_as_is(
-    source: str | os.PathLike[str], target: str | os.PathLike[str], *, ema: bool = False
-) -> tuple[Tensors, list[str]]:
-    """Reads `source` and writes it to `target` under the same names, in the same layouts; no network need be known.
+    source: str | os.PathLike[str], target: str | os.PathLike[str], *, ema: bool = False, layout: str | None = None
+) -> tuple[Tensors, dict[str, str], list[str]]:
+    """Reads `source` and writes it to `target` under the same names; no network need be known.
 
-    Scalars, which an MXNet list cannot hold, get the shape (1,) there. Returns what was read, and notes on what became
-    different. Raises WeightsError.
+    layout: a backend whose conventions the result is to follow: names of leaves and the axes of fully connected layers
+    (weights_convert.as_is). Without it layouts and names are kept. Scalars, which an MXNet list cannot hold, get the
+    shape (1,) there. Returns what was read, source name -> name in the target, and notes. Raises WeightsError.
     """
     target = _checked_target(target)
     tensors, notes = read(source, ema=ema), []
-    arrays = tensors.arrays
+    arrays, names = tensors.arrays, {name: name for name in tensors}
+    if layout is not None:
+        arrays, names, notes = relaid(tensors, layout, str(source))
     scalars = [name for name, array in arrays.items() if not array.ndim]
     if scalars and format_of(target).name == "params":
         arrays = {name: array.reshape(array.shape or (1,)) for name, array in arrays.items()}
         notes.append(f"an MXNet list holds no scalars; these got the shape (1,): {listing(scalars)}")
-    return tensors, [*notes, *write(target, replace(tensors, arrays=arrays))]
+    written = replace(tensors, arrays=arrays) if layout is None else Tensors(arrays, tensors.metadata)
+    return tensors, names, [*notes, *write(target, written)]
 
 
 def _checked_target(target: str | os.PathLike[str]) -> Path:
@@ -131,7 +136,17 @@ def _checked_target(target: str | os.PathLike[str]) -> Path:
     return target
 
 
-def convert_file(
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion did. `written`: the network as it was written, with its batch norms folded where asked."""
+
+    imported: Imported
+    written: Imported
+    metadata: dict[str, str]
+    notes: list[str]
+
+
+def convert(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
     *,
@@ -143,11 +158,10 @@ def convert_file(
     dataset_options: Mapping[str, Any] | None = None,
     ema: bool = False,
     fold: bool = False,
-) -> tuple[Imported, list[str]]:
+) -> Conversion:
     """Reads `source` as the network it belongs to and writes it to `target`, complete or not at all.
 
-    fold: batch norms are folded into the convolutions before them (core.fold).
-    Returns what was read, and notes on what is different in the target. Raises WeightsError.
+    fold: batch norms are folded into the convolutions before them (core.fold). Raises WeightsError.
     """
     target = _checked_target(target)
     imported = import_weights(source, origin=origin, preset=preset, overrides=overrides, ema=ema)
@@ -160,7 +174,15 @@ def convert_file(
         gone = len(written.spec.folds()) - len(imported.spec.folds())
         left = sum(parameter.kind == "running_var" for parameter in written.spec.parameters())
         notes.append(f"{gone} batch norms are folded into convolutions" + (f", {left} cannot be" if left else ""))
-    return imported, notes
+    return Conversion(imported, written, metadata, notes)
+
+
+def convert_file(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], **options: Any
+) -> tuple[Imported, list[str]]:
+    """`convert`: what was read, and notes on what is different in the target."""
+    done = convert(source, target, **options)
+    return done.imported, done.notes
 
 
 def folded(imported: Imported) -> Imported:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,7 @@ import numpy as np
 
 from core.errors import WeightsError
 from core.tensors import human, raw_bytes
-from weights_convert.load import canonical_state, open_tensors
-from weights_convert.matching import identify
-from weights_convert.prefixes import read_unwrapped
+from weights_convert.load import open_tensors, recognise
 
 CHUNK = 1 << 20
 
@@ -26,6 +25,20 @@ def file_checksum(path: Path) -> str:
         while block := file.read(CHUNK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def file_facts(path: Path, files: Sequence[Path]) -> dict[str, Any]:
+    """Size and SHA-256; of weights in several files those of each, and that of the list as `sha256sum` writes it."""
+    if tuple(files) in ((), (path,)):
+        return {"bytes": path.stat().st_size, "sha256": file_checksum(path)}
+    base = path if path.is_dir() else path.parent
+    parts = [
+        {"file": file.relative_to(base).as_posix(), "bytes": file.stat().st_size, "sha256": file_checksum(file)}
+        for file in sorted(files)
+    ]
+    together = "".join(f"{part['sha256']}  {part['file']}\n" for part in parts)
+    total = sum(part["bytes"] for part in parts)
+    return {"bytes": total, "sha256": hashlib.sha256(together.encode()).hexdigest(), "files": parts}
 
 
 def describe_array(array: np.ndarray) -> dict[str, Any]:
@@ -45,33 +58,20 @@ def inspect_file(path: Path, origin: str | None = None, preset: str | None = Non
     tensors = open_tensors(path, ema=ema)
     report: dict[str, Any] = {
         "file": str(path),
-        "bytes": path.stat().st_size,
-        "sha256": file_checksum(path),
+        **file_facts(path, tensors.files),
         "format": tensors.format,
         "wrapping": list(tensors.wrapping),
         "notes": list(tensors.notes),
         "metadata": dict(tensors.metadata),
         "tensors": {name: describe_array(array) for name, array in tensors.items()},
     }
-    stated = tensors.metadata.get("preset") if origin is None and preset is None else None
     try:
-        overrides = json.loads(tensors.metadata.get("overrides", "{}")) if stated else None
-        tensors, (fit, also) = read_unwrapped(
-            tensors,
-            str(path),
-            lambda named: identify(
-                named,
-                str(path),
-                origin="segparity" if stated else origin,
-                preset=stated or preset,
-                overrides=overrides if isinstance(overrides, dict) else None,
-            ),
-        )
-        report["notes"] = list(tensors.notes)
-        canonical_state(fit, tensors, str(path))
-    except (WeightsError, json.JSONDecodeError) as error:
+        imported = recognise(path, tensors, origin=origin, preset=preset)
+    except WeightsError as error:
         report["guess"], report["problem"] = None, str(error)
         return report
+    fit = imported.fit
+    report["notes"] = list(imported.notes)
     report["guess"] = {
         "origin": fit.source.name,
         "naming": fit.layout.name,
@@ -80,7 +80,7 @@ def inspect_file(path: Path, origin: str | None = None, preset: str | None = Non
         "num_classes": fit.spec.num_classes,
         "parameters": fit.spec.parameter_count(),
         "dropped": fit.dropped,
-        "also": [f"{other.source.name} ({other.layout.name})" for other in also],
+        "also": list(imported.also),
     }
     return report
 
@@ -97,6 +97,7 @@ def table(report: dict[str, Any]) -> str:
     total = sum(row["bytes"] for row in tensors.values())
     lines += ["", f"{len(tensors)} tensors, {human(total)}; {report['format']} file of {human(report['bytes'])}"]
     lines.append(f"sha256 {report['sha256']}")
+    lines += [f"  {part['sha256']}  {part['file']}" for part in report.get("files", ())]
     if report["wrapping"]:
         lines.append(f"state dictionary found under {'.'.join(report['wrapping'])}")
     lines += [f"note: {note}" for note in report["notes"]]

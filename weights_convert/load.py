@@ -58,7 +58,10 @@ class LoadedWeights:
 
 @dataclass(frozen=True)
 class Imported:
-    """A file read as a network of its own: what it is, and its canonical state (types as in the file)."""
+    """A file read as a network of its own: what it is, and its canonical state (types as in the file).
+
+    recognised: by what it is known to be that network.
+    """
 
     path: Path
     tensors: Tensors
@@ -66,6 +69,7 @@ class Imported:
     also: tuple[str, ...]
     state: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()
+    recognised: str = ""
 
     @property
     def spec(self) -> Spec:
@@ -227,18 +231,49 @@ def import_weights(
 
     Raises WeightsError as `identify` does.
     """
-    path = Path(path)
-    tensors = open_tensors(path, ema=ema)
+    return recognise(Path(path), open_tensors(path, ema=ema), origin=origin, preset=preset, overrides=overrides)
+
+
+def recognise(
+    path: Path,
+    tensors: Tensors,
+    *,
+    origin: str | None = None,
+    preset: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Imported:
+    """The network that tensors belong to, and its state (see `import_weights`). Raises WeightsError."""
+    facts = tensors.facts
+    how = [f"--from {origin}"] if origin else []
+    how += [f"--arch {preset}"] if preset else []
     if preset is None and origin in (None, "segparity") and tensors.metadata.get("preset") in PRESETS:
-        origin, preset = "segparity", tensors.metadata["preset"]
+        origin, preset, how = "segparity", tensors.metadata["preset"], ["the file's own metadata"]
         overrides = {**_overrides_in(path, tensors), **(overrides or {})}
-    tensors, (fit, also) = read_unwrapped(
-        tensors,
-        str(path),
-        lambda named: identify(named, str(path), origin=origin, preset=preset, overrides=overrides),
-    )
+    elif preset is None and facts.get("preset") in PRESETS and origin in (None, facts["origin"]):
+        origin, preset, how = facts["origin"], facts["preset"], [f"{facts['kind']}: {facts['said']}"]
+    try:
+        tensors, (fit, also) = read_unwrapped(
+            tensors,
+            str(path),
+            lambda named: identify(named, str(path), origin=origin, preset=preset, overrides=overrides),
+        )
+    except NoFit as error:
+        said = f"{path}: says that it is {facts['said']}, and its tensors are not those of {preset}\n"
+        raise (NoFit(f"{said}{error}", error.matched) if facts.get("preset") == preset and preset else error) from error
+    _check_facts(path, facts, fit)
     names = tuple(f"{other.source.name} ({other.layout.name})" for other in also)
-    return Imported(path, tensors, fit, names, canonical_state(fit, tensors, str(path)), tuple(tensors.notes))
+    said_by = " and ".join([*how, "the names and shapes of all tensors"])
+    return Imported(path, tensors, fit, names, canonical_state(fit, tensors, str(path)), tuple(tensors.notes), said_by)
+
+
+def _check_facts(path: Path, facts: Mapping[str, str], fit: Fit) -> None:
+    """Raises WeightsError where a file beside the weights says another number of classes than they have."""
+    classes = facts.get("num_classes")
+    if classes is not None and int(classes) != fit.spec.num_classes:
+        raise WeightsError(
+            f"{path}: says num_classes {classes}, and its classifier has {fit.spec.num_classes} outputs: the two do not "
+            "belong together"
+        )
 
 
 def _overrides_in(path: Path, tensors: Tensors) -> dict[str, Any]:

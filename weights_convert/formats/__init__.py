@@ -22,7 +22,8 @@ from core.checkpoint import AVERAGE
 from core.errors import WeightsError
 from core.files import atomic_output, map_file
 from core.tensors import Limits, Tensors, check_finite
-from weights_convert.formats import mxnet_params, npz, pdparams, sharded, torch_legacy, torch_zip
+from weights_convert.formats import bundle, mxnet_params, npz, pdparams, torch_legacy, torch_zip
+from weights_convert.formats.tar_archive import is_archive
 
 __all__ = ["FORMATS", "Format", "Limits", "Tensors", "check_finite", "detect", "format_of", "read", "write"]
 
@@ -118,7 +119,7 @@ def read(path: str | os.PathLike[str], *, limits: Limits | None = None, ema: boo
     """Read a weight file of any of the formats, recognised by its content.
 
     Args:
-        path: the file; of weights in several files the index (`….index.json`).
+        path: the file; an archive or folder that holds it; of weights in several files the index (`….index.json`).
         limits: what the file may claim; the defaults suit untrusted files.
         ema: take the moving average of the weights, which some training scripts keep beside them.
 
@@ -126,9 +127,25 @@ def read(path: str | os.PathLike[str], *, limits: Limits | None = None, ema: boo
         WeightsError: if the file is missing, of no known format, cut, damaged, hostile, or named like another format.
     """
     path, limits = Path(path), limits or Limits()
-    if sharded.is_index(path):
-        return sharded.read(path, limits, lambda shard: read(shard, limits=limits, ema=ema))
-    data = map_file(path)
+    if path.is_dir():
+        files = bundle.of_folder(path, deep=True)
+    else:
+        data, siblings = map_file(path), bundle.of_siblings(path)
+        if siblings is None:
+            return replace(_read(path, data, limits, ema), files=(path,))
+        files = siblings
+    opened: dict[Path, None] = {}
+    tensors = bundle.read(files.noting(opened), limits, lambda file, raw: _read(file, raw, limits, ema))
+    return replace(tensors, files=tuple(opened))
+
+
+def _read(path: Path, data: memoryview, limits: Limits, ema: bool, nested: bool = False) -> Tensors:
+    """The tensors of a file's bytes; `path` says what it is called. An archive inside an archive is refused."""
+    if is_archive(data):
+        if nested:
+            raise WeightsError(f"{path}: an archive inside an archive; unpack it")
+        inside = bundle.of_archive(path, data, limits)
+        return bundle.read(inside, limits, lambda file, raw: _read(file, raw, limits, ema, nested=True))
     content, named = _recognise(data), FORMATS.get(path.suffix.lower())
     format_ = _agreed(path, data, content, named)
     if format_ is None:
@@ -252,15 +269,14 @@ def _first_bytes(data: memoryview) -> str:
     """What the file begins with, and what that is where people commonly mistake it."""
     known = {
         b"\x89HDF": "an HDF5 file",
-        b"\x1f\x8b": "a gzip file; unpack it first",
         b"PK\x05\x06": "an empty zip archive",
         b"\x93NUMPY": "a numpy .npy file",
         b"<": "an HTML page or XML: the download failed",
         b"version https://git-lfs": "a Git LFS pointer: the file itself was not downloaded",
-        bytes(12): "perhaps the static graph's .pdiparams, a stream without names",
+        bytes(12): "perhaps Paddle's .pdiparams, without names: its program, .pdmodel or __model__, must lie beside",
     }
-    if data[257:262] == b"ustar":
-        return "a tar archive; torch before 0.1.10 wrote such files, load and save it with an old torch"
+    if is_archive(data):
+        return "a tar archive, or what gzip has compressed"
     head = bytes(data[:32])
     hint = next((f" ({text})" for start, text in known.items() if head.startswith(start)), "")
     return f"{head[:8]!r}{hint}"

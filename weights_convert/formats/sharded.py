@@ -6,12 +6,11 @@ The index is JSON: "weight_map" from each tensor's name to the file that holds i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from core.errors import WeightsError
-from core.files import map_file
 from core.tensors import Limits, Tensors, human, listing, shown
 
 SUFFIX = ".index.json"
@@ -22,23 +21,25 @@ def is_index(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIX)
 
 
-def read(path: Path, limits: Limits, read_shard: Callable[[Path], Tensors]) -> Tensors:
+def read(path: Path, data: memoryview, limits: Limits, beside: Mapping[str, Callable[[], Tensors]]) -> Tensors:
     """Read all shards that the index names, as one set of tensors in the index's order.
+
+    beside: what reads each file that lies beside the index, by its name.
 
     Raises:
         WeightsError: if the index is no index, leads out of its folder, or a shard lacks a tensor that it should hold.
     """
-    weight_map = _weight_map(path, limits)
+    weight_map = _weight_map(path, data, limits)
     shards = list(dict.fromkeys(weight_map.values()))
     if len(shards) > MOST_SHARDS:
         raise WeightsError(f"{path}: names {len(shards)} files; at most {MOST_SHARDS} are read")
     parts = {}
     for shard in shards:
-        if not (path.parent / shard).exists():
+        if shard not in beside:
             raise WeightsError(
                 f"{path}: the file {shard!r} that it names is not beside it; get all {len(shards)} files"
             )
-        parts[shard] = read_shard(path.parent / shard)
+        parts[shard] = beside[shard]()
     missing = [f"{name} ({shard})" for name, shard in weight_map.items() if name not in parts[shard]]
     if missing:
         raise WeightsError(f"{path}: tensors are not in the files that should hold them: {listing(missing, 5)}")
@@ -52,8 +53,7 @@ def read(path: Path, limits: Limits, read_shard: Callable[[Path], Tensors]) -> T
     return Tensors(arrays, dict(first.metadata), first.format, notes)
 
 
-def _weight_map(path: Path, limits: Limits) -> dict[str, str]:
-    data = map_file(path)
+def _weight_map(path: Path, data: memoryview, limits: Limits) -> dict[str, str]:
     if len(data) > limits.max_header:
         raise WeightsError(f"{path}: an index of {human(len(data))}; if trusted, raise Limits.max_header")
     try:

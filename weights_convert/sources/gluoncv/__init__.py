@@ -9,4 +9,5 @@ SOURCE = Source(
     "GluonCV, github.com/dmlc/gluon-cv (MXNet Gluon)",
     layouts_in(__name__),
     Recording("GluonCV", resizes=True, in_float64=True),
+    normalization="imagenet",  # gluoncv/data/transforms/presets/segmentation.py, and its training scripts
 )
