@@ -1,7 +1,7 @@
 """Weights of a network that nobody here knows, in another framework's conventions by rule.
 
 What can be told without the network: the last component of a name says what a tensor is (`running_mean` and
-`moving_mean` are one thing), and a fully connected layer is a `weight` of two axes, which Paddle stores as [in, out] and
+`moving_mean` are one thing), and a fully connected layer is a `weight` of two axes, which Paddle stores as [in, out],
 the others as [out, in]. An embedding has two axes as well and is stored alike everywhere: a table that its name calls
 one, or that has no bias beside it and more rows than columns at least twentyfold, is left alone and listed.
 """
@@ -16,26 +16,20 @@ from core.description import backend_names, descriptions
 from core.errors import WeightsError
 from core.tensors import Tensors, listing
 
-# The last components that frameworks give to the same things, by what this project calls them.
-BATCH_NORM = {
-    "torch": ("weight", "bias", "running_mean", "running_var"),
-    "paddle": ("weight", "bias", "_mean", "_variance"),
-    "mxnet": ("gamma", "beta", "running_mean", "running_var"),
-}
+# What batch norms have, and what this project calls it.
+BATCH_NORM = {"norm_scale": "weight", "norm_bias": "bias", "running_mean": "running_mean", "running_var": "running_var"}
 OF_MXNET_SYMBOLS = {"moving_mean": "running_mean", "moving_var": "running_var"}
 TABLE = re.compile(r"(^|[._])(embed\w*|\w*embeddings?|pos_\w+|\w*_table|\w*token\w*)([._]|$)", re.IGNORECASE)
 TALL = 20
 
 
-def relaid(
-    tensors: Tensors, layout: str, where: str
-) -> tuple[dict[str, np.ndarray], dict[str, str], list[str]]:
+def relaid(tensors: Tensors, layout: str, where: str) -> tuple[dict[str, np.ndarray], dict[str, str], list[str]]:
     """The arrays under `layout`'s names and with its axes, source name -> name there, and notes on what was done.
 
     Raises WeightsError for an unknown layout, and where the file does not tell whose conventions it follows.
     """
-    if layout not in BATCH_NORM or layout not in backend_names():
-        raise WeightsError(f"--layout {layout}: choose from {', '.join(n for n in backend_names() if n in BATCH_NORM)}")
+    if layout not in backend_names():
+        raise WeightsError(f"--layout {layout}: choose from {', '.join(backend_names())}")
     origin = conventions_of(tensors, where)
     arrays: dict[str, np.ndarray] = {}
     names: dict[str, str] = {}
@@ -45,9 +39,13 @@ def relaid(
     for name, array in tensors.items():
         stem, _, leaf = name.rpartition(".")
         moved = OF_MXNET_SYMBOLS.get(leaf, leaf)
-        if stem in norms and moved in BATCH_NORM[origin]:
-            moved = BATCH_NORM[layout][BATCH_NORM[origin].index(moved)]
-        if leaf == "weight" and array.ndim == 2 and ("linear" in _transposed(origin)) != ("linear" in _transposed(layout)):
+        if stem in norms and moved in _leaves(origin):
+            moved = _leaves(layout)[_leaves(origin).index(moved)]
+        if (
+            leaf == "weight"
+            and array.ndim == 2
+            and ("linear" in _transposed(origin)) != ("linear" in _transposed(layout))
+        ):
             if _is_table(name, stem, array, tensors):
                 tables.append(name)
             else:
@@ -83,7 +81,12 @@ def conventions_of(tensors: Tensors, where: str) -> str:
 
 
 def _statistics(origin: str) -> tuple[str, ...]:
-    return (*BATCH_NORM[origin][2:], *OF_MXNET_SYMBOLS)
+    return (*_leaves(origin)[2:], *OF_MXNET_SYMBOLS)
+
+
+def _leaves(backend: str) -> tuple[str, ...]:
+    """The last components of a batch norm's names, in the order of BATCH_NORM."""
+    return tuple(descriptions()[backend].leaves.get(kind, usual) for kind, usual in BATCH_NORM.items())
 
 
 def _transposed(backend: str) -> tuple[str, ...]:

@@ -258,8 +258,10 @@ def recognise(
             lambda named: identify(named, str(path), origin=origin, preset=preset, overrides=overrides),
         )
     except NoFit as error:
+        if not facts.get("preset") or facts["preset"] != preset:
+            raise
         said = f"{path}: says that it is {facts['said']}, and its tensors are not those of {preset}\n"
-        raise (NoFit(f"{said}{error}", error.matched) if facts.get("preset") == preset and preset else error) from error
+        raise NoFit(f"{said}{error}", error.matched) from error
     _check_facts(path, facts, fit)
     names = tuple(f"{other.source.name} ({other.layout.name})" for other in also)
     said_by = " and ".join([*how, "the names and shapes of all tensors"])
@@ -271,8 +273,8 @@ def _check_facts(path: Path, facts: Mapping[str, str], fit: Fit) -> None:
     classes = facts.get("num_classes")
     if classes is not None and int(classes) != fit.spec.num_classes:
         raise WeightsError(
-            f"{path}: says num_classes {classes}, and its classifier has {fit.spec.num_classes} outputs: the two do not "
-            "belong together"
+            f"{path}: says num_classes {classes}, and its classifier has {fit.spec.num_classes} outputs: the two do "
+            "not belong together"
         )
 
 

@@ -51,7 +51,8 @@ def write_proof(
 ) -> tuple[Path, Path]:
     """Writes `<beside>.json` and `<beside>.html` about the weights that were written to `target`; gives the two paths.
 
-    imported: the network, where it is known; `written`: as it was written, where its batch norms were folded. map_, dropped: where it is not: what became of each tensor.
+    imported: the network, where it is known; `written`: as it was written, where its batch norms were folded.
+    map_, dropped: where it is not known: what became of each tensor.
     """
     with ThreadPoolExecutor(1) as other:  # hashing lets other threads run
         ours = other.submit(file_checksum, target)
@@ -99,7 +100,12 @@ def _network(imported: Imported | None) -> dict[str, Any] | None:
 def _pairs(imported: Imported, written: Imported, target: Path) -> list[Pair]:
     """Where each tensor of the result comes from."""
     backend, pairs = reader_of(format_of(target).name), []
-    folds = {f"{layer}.{leaf}": fold.norm for fold in _new_folds(imported, written) for layer in fold.layers for leaf in ("weight", "bias")}
+    folds = {
+        f"{layer}.{leaf}": fold.norm
+        for fold in _new_folds(imported, written)
+        for layer in fold.layers
+        for leaf in ("weight", "bias")
+    }
     for parameter in written.spec.parameters():
         origin = imported.fit.origins.get(parameter.name)
         native = native_name(parameter, backend) if backend else None
@@ -187,8 +193,8 @@ def not_measured(
         said.append("The network was not run: without --verify no output of source and result was compared.")
     else:
         said.append(
-            "The network of the source was not run in its own code: names and layouts were mapped by explicit rules, and "
-            "source and result compared in this project's networks."
+            "The network of the source was not run in its own code: names and layouts were mapped by explicit rules, "
+            "and source and result compared in this project's networks."
         )
         said += [f"Not compared there: {reason}" for reason in verification.missing]
         said.append(
@@ -204,7 +210,7 @@ def not_measured(
         said.append("The normalisation is the origin's usual one or was given by hand; the weights do not tell theirs.")
     if tensors.facts.get("kind") == "cloud training job":
         said.append(
-            "How the service resized pictures before inference is not published; the configuration runs them as they are."
+            "How the service resized pictures before inference is not published; the configuration runs them unresized."
         )
     said.append("That the source's values are what its maker meant to publish: only that they are the same here.")
     return said

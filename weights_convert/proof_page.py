@@ -15,7 +15,7 @@ STYLE = """
 body { margin: 0; background: var(--wash); color: var(--ink); font: 16px/1.55 system-ui, "DejaVu Sans", sans-serif }
 main { max-width: 1080px; margin: 0 auto; padding: 2.4rem 1.4rem 4rem }
 h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 0 0 .5rem }
-section { background: #fff; border: 1px solid var(--line); border-radius: 12px; padding: 1.2rem 1.4rem; margin: 1.2rem 0 }
+section { background: #fff; border: 1px solid var(--line); border-radius: 12px; padding: 1.2rem; margin: 1.2rem 0 }
 table { border-collapse: collapse; width: 100%; font-size: .9rem } .scroll { overflow-x: auto }
 th { text-align: left; font-weight: 600; color: var(--soft); padding: .3rem .8rem .3rem 0; vertical-align: top }
 td { padding: .3rem .8rem .3rem 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; vertical-align: top }
@@ -32,7 +32,7 @@ def page(proof: dict[str, Any]) -> str:
     what = f"{network['preset']}, {network['num_classes']} classes" if network else "a network that is not known here"
     parts = [
         f"<h1>{_text(source['file'])} → {_text(result['file'])}</h1>",
-        f"<p class=soft>{_text(what)}. Converted by SegParity {_text(proof['versions']['segparity'])}, {_text(proof['made'])}</p>",
+        f"<p class=soft>{_text(what)}. Made {_text(proof['made'])}</p>",
         _section("Source and result", _files(source, result)),
         _section("The network", _network(network)),
         _section("Numbers", _verification(proof["verification"])),

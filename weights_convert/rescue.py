@@ -108,9 +108,7 @@ def rescue_as_is(source: Path, target: Target, *, ema: bool = False, layout: str
         said = read_normalization(tensors.metadata.get("normalization"))
         map_ = unchanged(tensors.arrays, moved)
         notes = [*tensors.notes, *notes]
-        proof = write_proof(
-            target.weights, target.beside, source, tensors, map_=map_, normalization=said, notes=notes
-        )
+        proof = write_proof(target.weights, target.beside, source, tensors, map_=map_, normalization=said, notes=notes)
     return Rescued(target, tensors, None, notes, proof)
 
 

@@ -53,7 +53,9 @@ class Verification:
         """Whether source and result give the same bits in each backend, and the backends the same logits."""
         logits = [row for name, row in self.layers.items() if name.startswith("logits.")]
         allowed = ACROSS if self.folded else 0.0
-        return all(value <= allowed for value in self.own.values()) and all(value <= ACROSS for row in logits for value in row.values())
+        return all(value <= allowed for value in self.own.values()) and all(
+            value <= ACROSS for row in logits for value in row.values()
+        )
 
     def lines(self) -> list[str]:
         """For people."""
