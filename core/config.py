@@ -16,6 +16,7 @@ import yaml
 from core.arch import Spec, build
 from core.data import DATASETS, Dataset, LabelSpace, label_space, open_dataset
 from core.data.augmentations import PRESETS as AUGMENTATIONS
+from core.data.sampler import Sampling
 from core.data.transforms import EvalTransform, TrainTransform
 from core.errors import ConfigError, DataError
 from core.evaluation.protocol import EvaluationProtocol
@@ -42,7 +43,10 @@ class ModelConfig(Checked):
 
 @dataclass(frozen=True)
 class DataConfig(Checked):
-    """Data set, where it lies, its splits for training and validation; `options` are those of the data set's class."""
+    """Data set, where it lies, its splits for training and validation; `options` are those of the data set's class.
+
+    sampling: which samples an epoch shows (core.data.sampler).
+    """
 
     dataset: str = "roadscape"
     root: Annotated[str | None, Adjustable()] = None
@@ -50,6 +54,7 @@ class DataConfig(Checked):
     val: str = "val"
     options: dict[str, Any] = field(default_factory=dict)
     workers: Annotated[int, Range(0), Adjustable()] = 0
+    sampling: Sampling = field(default_factory=Sampling)
 
 
 @dataclass(frozen=True)

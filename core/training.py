@@ -26,7 +26,7 @@ from core.data import IGNORE, Dataset
 from core.data.datasets.base import few_classes
 from core.data.datasets.images import colorize
 from core.data.doctor.diagnosis import require_sound
-from core.data.pipeline import TrainingSamples
+from core.data.pipeline import TrainingSamples, count_pixels
 from core.errors import CheckpointError, ConfigError, SegParityError, TrainingError
 from core.evaluation.scoring import Evaluation, check_evaluation, evaluate, output_names
 from core.files import naming
@@ -155,7 +155,9 @@ def _warn_few_classes(dataset: Dataset, count: int = 8) -> None:
         print(f"WARNING: {warning}", file=sys.stderr)
 
 
-def _samples(config: Config, dataset: Dataset, start: int, shard: Shard = SINGLE) -> TrainingSamples:
+def _samples(
+    config: Config, dataset: Dataset, start: int, shard: Shard = SINGLE, counts: np.ndarray | None = None
+) -> TrainingSamples:
     """The samples of the run of `config` from iteration `start` on, one process's share."""
     options = config.train
     return TrainingSamples(
@@ -167,6 +169,8 @@ def _samples(config: Config, dataset: Dataset, start: int, shard: Shard = SINGLE
         start,
         shard,
         options.accumulation,
+        config.data.sampling,
+        counts,
     )
 
 
@@ -180,6 +184,18 @@ def _counts(run: Run) -> ClassCounts | None:
     labels = (run.train_set.label_of(i) for i in run.processes.shard.share(len(run.train_set)))
     counts = count_classes((label for label in labels if label is not None), run.spec.num_classes)
     return ClassCounts(run.processes.sum(counts.pixels), run.processes.sum(counts.around))
+
+
+def _pixels(run: Run) -> np.ndarray | None:
+    """int64 [N, C]: the pixels of each class in each training sample, where data.sampling draws classes."""
+    if run.config.data.sampling.kind == "each":
+        return None
+    dataset, mine = run.train_set, run.processes.shard.share(len(run.train_set))
+    if run.directory.writes:
+        print(f"counting the labels of {dataset.name}/{dataset.split} for data.sampling", file=sys.stderr)
+    counts = np.zeros((len(dataset), dataset.num_classes), np.int64)
+    counts[mine.start : mine.stop] = count_pixels(dataset, mine)
+    return run.processes.sum(counts)
 
 
 def train(run: Run) -> None:
@@ -199,7 +215,7 @@ def train(run: Run) -> None:
             _validate(run, tracker, bar)  # it was stopped between its checkpoint and the end of the validation
         if run.iteration == options.iterations:
             return
-        samples = _samples(config, run.train_set, run.iteration, processes.shard)
+        samples = _samples(config, run.train_set, run.iteration, processes.shard, _pixels(run))
         schedule = config.learning_rate()
         costs = resolve_terms(run.spec, config.loss, _counts(run))
         batches = learner.load_batches(samples, len(samples.share), config.data.workers)

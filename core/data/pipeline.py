@@ -4,18 +4,21 @@ A backend wraps these in its framework's own loader, in order and without shuffl
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
 
 from core.data.datasets.base import Dataset
-from core.data.sampler import epoch_order, sample_generator
+from core.data.mixing import cut_and_mix, paste_classes
+from core.data.sampler import Sampling, Visit, epoch_visits, partner_generator, sample_generator
 from core.data.transforms import EvalTransform, TrainTransform
 from core.errors import DataError, SegParityError, TrainingError
 from core.shard import SINGLE, Shard
 
 Item = tuple[np.ndarray, np.ndarray]  # image float32 [3, H, W], label int64 [H, W]; or batches of them
 T = TypeVar("T")
+EACH = Sampling()
 
 
 class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
@@ -34,6 +37,7 @@ class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
         iterations: the last iteration of the run (exclusive).
         start_iteration: the first iteration to give, for resuming.
         shard, parts: of each of the `parts` of every batch, this process's share alone.
+        sampling, counts: which samples an epoch shows, and what `count_pixels` gives where that depends on classes.
     """
 
     def __init__(
@@ -46,6 +50,8 @@ class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
         start_iteration: int = 0,
         shard: Shard = SINGLE,
         parts: int = 1,
+        sampling: Sampling = EACH,
+        counts: np.ndarray | None = None,
     ) -> None:
         if batch_size < 1 or not 0 <= start_iteration <= iterations or seed < 0:
             raise DataError(
@@ -60,7 +66,9 @@ class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
         self.start_iteration = start_iteration
         self.part_size = batch_size // parts
         self.share = shard.share(self.part_size)
-        self._order: tuple[int, np.ndarray] | None = None  # the epoch last asked for and its order
+        self.sampling = sampling
+        self.counts = counts
+        self._order: tuple[int, list[Visit]] | None = None  # the epoch last asked for and its samples
 
     def __len__(self) -> int:
         return (self.iterations - self.start_iteration) * (self.batch_size // self.part_size) * len(self.share)
@@ -70,33 +78,61 @@ class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
             raise IndexError(f"item {item} of {len(self)}")
         part, place = divmod(item, len(self.share))
         position = self.start_iteration * self.batch_size + part * self.part_size + self.share[place]
-        epoch, index = self.locate(position)
+        visit = self.visit(position)
+        sample = self._sample(
+            visit.index, sample_generator(self.seed, visit.epoch, visit.index, visit.repeat), visit.focus
+        )
+        for number, (probability, mix) in enumerate(
+            ((self.transform.cutmix, cut_and_mix), (self.transform.copy_paste, paste_classes))
+        ):
+            rng = partner_generator(self.seed, visit, number)
+            u = rng.random(2)
+            if u[0] < probability:
+                mix(sample, self._sample(int(u[1] * len(self.dataset)), rng, None), rng)
+        return sample
+
+    def _sample(self, index: int, rng: np.random.Generator, focus: int | None) -> Item:
         picture, label = self.dataset.open_sample(index)
         if label is None:
             raise DataError(f"{self.dataset.location(index)}: has no label to train on")
         try:
-            return self.transform(picture, label, sample_generator(self.seed, epoch, index))
-        except DataError as error:  # of the picture's rows: it names the file
-            raise DataError(
-                str(error) if self.dataset.location(index) in str(error) else f"{self.dataset.location(index)}: {error}"
-            ) from error
+            return self.transform(picture, label, rng, focus=focus)
         except Exception as error:
-            raise DataError(f"{self.dataset.location(index)}: {error}") from error
+            said, location = str(error), self.dataset.location(index)
+            raise DataError(said if location in said else f"{location}: {said}") from error
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_order": None}
 
     def locate(self, position: int) -> tuple[int, int]:
         """The epoch and the index in the data set of the run's sample number `position`, counted from iteration 0."""
+        visit = self.visit(position)
+        return visit.epoch, visit.index
+
+    def visit(self, position: int) -> Visit:
+        """The run's sample number `position`, counted from iteration 0."""
         epoch, place = divmod(position, len(self.dataset))
         if self._order is None or self._order[0] != epoch:
-            self._order = (epoch, epoch_order(len(self.dataset), self.seed, epoch))
-        return epoch, int(self._order[1][place])
+            visits = epoch_visits(len(self.dataset), self.seed, epoch, self.sampling, self.counts)
+            self._order = (epoch, visits)
+        return self._order[1][place]
 
     def batch_names(self, iteration: int) -> list[str]:
         """Where the samples of an iteration come from (files, or names), to name a batch in an error."""
         first = iteration * self.batch_size
         return [self.dataset.location(self.locate(first + i)[1]) for i in range(self.batch_size)]
+
+
+def count_pixels(dataset: Dataset, indices: Sequence[int]) -> np.ndarray:
+    """int64 [N, C]: how many pixels of each class the label maps of these samples have."""
+
+    def count(index: int) -> np.ndarray:
+        label = dataset.label_of(index)
+        found = np.zeros(256, np.int64) if label is None else np.bincount(label.ravel(), minlength=256)
+        return found[: dataset.num_classes]
+
+    with ThreadPoolExecutor() as readers:
+        return np.stack([np.zeros(dataset.num_classes, np.int64), *readers.map(count, indices)])[1:]
 
 
 class EvaluationSamples(Sequence[tuple[np.ndarray, np.ndarray]]):

@@ -76,23 +76,6 @@ def draw_window_with(label: np.ndarray, focus: int, size: Size, crop: Size, rng:
     return spans[0], spans[1]
 
 
-def mix_box(crop: Size, rng: np.random.Generator) -> Window:
-    """CutMix's rectangle: its share of the crop is uniform, its proportions are the crop's, its place is uniform."""
-    share, *place = rng.random(3)
-    sides = [max(1, round(float(side * share**0.5))) for side in crop]
-    starts = [int(u * (side - length + 1)) for u, side, length in zip(place, crop, sides)]
-    return slice(starts[0], starts[0] + sides[0]), slice(starts[1], starts[1] + sides[1])
-
-
-def mix_classes(label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """ClassMix's mask, bool [H, W]: the pixels of half of the label map's classes (rounded up)."""
-    classes = np.flatnonzero(np.bincount(label.ravel(), minlength=256)[:IGNORE])
-    order = np.argsort(rng.random(IGNORE)[: len(classes)], kind="stable")
-    chosen = np.zeros(256, bool)
-    chosen[classes[order[: (len(classes) + 1) // 2]]] = True
-    return chosen[label]
-
-
 def largest_share(label: np.ndarray) -> float:
     """The share of the most frequent class among the pixels that are not ignored; 1 if all are ignored."""
     counts = np.bincount(label.ravel(), minlength=256)[:IGNORE]
