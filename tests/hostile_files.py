@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -533,3 +534,65 @@ def write_all(folder: Path) -> dict[Path, str]:
             path.write_bytes(wrap(raw))
             expected[path] = message
     return expected
+
+
+# Archives, and what Paddle's static graph leaves.
+
+
+def tar(members: dict[str, bytes], *, kind: bytes = tarfile.REGTYPE, link: str = "", gz: bool = False) -> bytes:
+    """An archive of members of one kind."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz" if gz else "w") as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.size = kind, link, len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def varint(value: int) -> bytes:
+    value &= (1 << 64) - 1
+    out = b""
+    while value > 0x7F:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def field(number: int, value: int | bytes) -> bytes:
+    """A field of a protocol-buffer message."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+PADDLE_TYPES = {"float32": 5, "float64": 6, "int64": 3, "bfloat16": 22}
+
+
+def tensor_desc(shape: tuple[int, ...], kind: str = "float32") -> bytes:
+    return field(1, PADDLE_TYPES[kind]) + b"".join(field(2, extent) for extent in shape)
+
+
+def paddle_tensor(array: np.ndarray, kind: str | None = None) -> bytes:
+    """One tensor of a stream."""
+    desc = tensor_desc(array.shape, kind or array.dtype.name)
+    return bytes(16) + struct.pack("<i", len(desc)) + desc + array.tobytes()
+
+
+def paddle_program(arrays: dict[str, np.ndarray], used: tuple[str, ...] = ()) -> bytes:
+    """A program that keeps these tensors, feeds one, and uses them in the order of `used`."""
+    variables = [
+        field(
+            3,
+            field(1, name.encode())
+            + field(2, field(1, 7) + field(3, field(1, tensor_desc(a.shape, a.dtype.name))))
+            + field(3, 1),
+        )
+        for name, a in arrays.items()
+    ]
+    variables.append(field(3, field(1, b"feed") + field(2, field(1, 9)) + field(3, 1)))
+    variables.append(field(3, field(1, b"x") + field(2, field(1, 7) + field(3, field(1, tensor_desc((-1, 3)))))))
+    operators = [
+        field(4, field(1, field(1, b"Filter") + field(2, name.encode())) + field(3, b"conv2d")) for name in used
+    ]
+    return field(1, field(1, 0) + field(2, -1) + b"".join(variables + operators))

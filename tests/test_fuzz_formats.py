@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from core.errors import WeightsError
 from tests import hostile_files
-from weights_convert.formats import FORMATS, Limits
+from weights_convert.formats import FORMATS, Limits, Tensors, bundle
+from weights_convert.formats import _read as read_bytes
 
 QUICK, LONG = 300, 10_000
 LIMITS = Limits()
@@ -279,6 +280,78 @@ def check_noise(raw: bytes) -> None:
 TARGETS: dict[str, tuple[Callable[..., None], st.SearchStrategy[object]]] = {
     f"mutated {index} {extension}": (check_mutated, mutated(index)) for index, (extension, _) in enumerate(CORPUS)
 }
+# Files that are read together: the name of the one that is fuzzed, its bytes, and what lies beside it.
+ARRAYS = {"a.w_0": np.ones((2, 3), np.float32), "b.w_0": np.ones(4, np.float32)}
+STREAM = b"".join(hostile_files.paddle_tensor(array) for array in ARRAYS.values())
+INDEX = json.dumps({"weight_map": {"w": "a.safetensors", "h": "a.safetensors"}}).encode()
+HYPERPARAMETERS = json.dumps({"algorithm": "psp", "num_classes": "5", "crop_size": 240}).encode()
+TOGETHER: dict[str, tuple[str, bytes, dict[str, bytes]]] = {
+    "tar": ("m.tar", hostile_files.tar({"a/model.params": hostile_files.state(".params")}), {}),
+    "gzip": ("m.tgz", hostile_files.tar({"model.params": hostile_files.state(".params")}, gz=True), {}),
+    "paddle program": ("n.pdmodel", hostile_files.paddle_program(ARRAYS, ("b.w_0",)), {"n.pdiparams": STREAM}),
+    "paddle stream": ("n.pdiparams", STREAM, {"n.pdmodel": hostile_files.paddle_program(ARRAYS)}),
+    "paddle folder": ("b.w_0", STREAM[: len(STREAM) // 2], {"a.w_0": hostile_files.paddle_tensor(ARRAYS["a.w_0"])}),
+    "index": ("m.safetensors.index.json", INDEX, {"a.safetensors": hostile_files.state(".safetensors")}),
+    "hyperparameters": ("hyperparams.json", HYPERPARAMETERS, {"model_algo-1": hostile_files.state(".params")}),
+}
+
+
+def check_together(name: str, raw: bytes, beside: dict[str, bytes]) -> bool:
+    """The files in memory, read as those of a folder or as an archive; whether they were accepted."""
+    files = {name: raw, **beside}
+    path = Path("fuzzed") / name
+
+    def read_file(path: Path, data: memoryview) -> Tensors:
+        return read_bytes(path, data, LIMITS, False)
+
+    try:
+        if name.endswith((".tar", ".tgz")):
+            tensors = read_bytes(path, memoryview(raw), LIMITS, False)
+        else:
+            folder = bundle.Bundle(path.parent, tuple(files), lambda file: memoryview(files[file]))
+            tensors = bundle.read(folder, LIMITS, read_file)
+    except WeightsError as error:
+        message, tensors = str(error), Tensors({})
+    if not tensors:
+        assert "fuzzed" in message
+        assert len(message) < 20_000
+        return False
+    with np.errstate(all="ignore"):
+        for array in tensors.values():
+            np.array(array).sum()
+    return True
+
+
+@st.composite
+def changed(draw: st.DrawFn, raw: bytes) -> bytes:
+    """A few bytes flipped, replaced, cut out or repeated."""
+    data = bytearray(raw)
+    for _ in range(draw(st.integers(1, 4))):
+        at, length = draw(st.integers(0, max(len(data) - 1, 0))), draw(st.integers(1, 40))
+        match draw(st.integers(0, 3)):
+            case 0 if data:
+                data[at] ^= 1 << draw(st.integers(0, 7))
+            case 1:
+                piece = draw(st.sampled_from(INTERESTING))
+                data[at : at + len(piece)] = piece
+            case 2:
+                del data[at : at + length]
+            case _:
+                data[at:at] = data[at : at + length]
+    return bytes(data)
+
+
+def test_what_is_read_together_is_valid() -> None:
+    valid = {kind: check_together(*case) for kind, case in TOGETHER.items() if kind != "paddle folder"}
+    assert all(valid.values()), valid
+
+
+def together(kind: str) -> tuple[Callable[..., None], st.SearchStrategy[object]]:
+    name, raw, beside = TOGETHER[kind]
+    return lambda data: check_together(name, data, beside) and None, changed(raw)
+
+
+TARGETS |= {kind: together(kind) for kind in TOGETHER}
 TARGETS |= {
     "pickles": (check_pickle, PICKLED),
     "safetensors headers": (check_header, HEADERS),
