@@ -39,15 +39,32 @@ def resize_plane(plane: Array, target: Array, align_corners: bool) -> None:
         _stretch_rows(np.asarray(cv2.transpose(wide), np.float32), target)
 
 
-def _stretch_rows(plane: Array, target: Array) -> None:
-    """[h, w] into [H, w]: row i is sampled at i * (h - 1) / (H - 1)."""
-    rows, length = len(plane), len(target)
-    step = (rows - 1) / (length - 1) if length > 1 else 0.0
-    position = np.arange(length) * step
-    low = np.minimum(position.astype(np.intp), rows - 1)
-    high = np.minimum(low + 1, rows - 1)
-    fraction = (position - low).astype(np.float32)[:, None]
-    for top in range(0, length, _BLOCK):
+def stretch_columns(planes: Array, width: int, align_corners: bool) -> Array:
+    """[..., h, w] to [..., h, width]."""
+    if planes.shape[-1] == width:
+        return planes
+    rows = planes.reshape(-1, planes.shape[-1])
+    wide = np.empty((width, len(rows)), np.float32)
+    _stretch_rows(np.ascontiguousarray(rows.T), wide, align_corners)
+    return np.ascontiguousarray(wide.T).reshape(*planes.shape[:-1], width)
+
+
+def places(side: int, length: int, align_corners: bool) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+    """Of each of `length` places: the two of `side` that it lies between, and how far behind the first."""
+    if align_corners:
+        position = np.arange(length) * ((side - 1) / (length - 1) if length > 1 else 0.0)
+    else:
+        position = np.maximum((np.arange(length) + 0.5) * (side / length) - 0.5, 0)
+    low = np.minimum(position.astype(np.intp), side - 1)
+    high = np.minimum(low + 1, side - 1)
+    return low, high, np.minimum(position - low, 1).astype(np.float32)
+
+
+def _stretch_rows(plane: Array, target: Array, align_corners: bool = True) -> None:
+    """[h, w] into [H, w]."""
+    low, high, share = places(len(plane), len(target), align_corners)
+    fraction = share[:, None]
+    for top in range(0, len(target), _BLOCK):
         part = slice(top, top + _BLOCK)
         before, after = plane.take(low[part], axis=0), plane.take(high[part], axis=0)
         after -= before

@@ -13,13 +13,20 @@ from backends.mxnet.layers import Network, resize
 from backends.mxnet.models import build_model
 from backends.mxnet.state import set_state
 from core.arch import Spec
+from core.evaluation.segmenting import resized_argmax
+from core.fold import fold
 
 
 class Predictor:
-    """Numpy in, numpy out: the main head's logits, or the classes, at any size."""
+    """Numpy in, numpy out: the main head's logits, or the classes, at any size.
+
+    Made from a state, the network has its batch norms folded (core.fold); `of` takes one as it is. Classes are
+    told from the head's own logits, a few rows at a time (core.evaluation.segmenting.resized_argmax).
+    """
 
     def __init__(self, spec: Spec, state: Mapping[str, np.ndarray], device: str) -> None:
         self.device = find_device(device)
+        spec, state = fold(spec, state)
         self.model = build_model(spec)
         self.model.collect_params().reset_ctx(self.device)
         set_state(self.model, state)
@@ -31,19 +38,21 @@ class Predictor:
         predictor.model, predictor.device = model, next(iter(model.collect_params().values())).list_ctx()[0]
         return predictor
 
-    def _forward(self, images: np.ndarray, size: tuple[int, int]) -> NDArray:
+    def _forward(self, images: np.ndarray) -> NDArray:
+        """The main head's logits at its own resolution."""
         dtype = next(iter(self.model.collect_params().values())).dtype
         with autograd.pause(train_mode=False):
-            logits = self.model(nd.array(images, ctx=self.device, dtype=dtype))[0]
-            if logits.shape[2:] == tuple(size):
-                return logits
-            like = nd.zeros((1, 1, *size), ctx=self.device, dtype=dtype)
-            return resize(nd, logits, like, self.model.spec.align_corners)
+            return self.model(nd.array(images, ctx=self.device, dtype=dtype))[0]
 
     def logits(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """float32 [N, 3, h, w] -> float32 [N, C, *size]."""
-        return self._forward(images, size).asnumpy().astype(np.float32, copy=False)
+        logits = self._forward(images)
+        if logits.shape[2:] != tuple(size):
+            like = nd.zeros((1, 1, *size), ctx=self.device, dtype=logits.dtype)
+            logits = resize(nd, logits, like, self.model.spec.align_corners)
+        return logits.asnumpy().astype(np.float32, copy=False)
 
     def labels(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """float32 [N, 3, h, w] -> uint8 [N, *size]; of equal logits the lowest class."""
-        return self._forward(images, size).argmax(axis=1).asnumpy().astype(np.uint8)
+        logits = self._forward(images).asnumpy().astype(np.float32, copy=False)
+        return np.stack([resized_argmax(one, size, self.model.spec.align_corners) for one in logits])

@@ -13,13 +13,20 @@ from backends.paddle.layers import resize
 from backends.paddle.models import build_model
 from backends.paddle.state import set_state
 from core.arch import Spec
+from core.evaluation.segmenting import resized_argmax
+from core.fold import fold
 
 
 class Predictor:
-    """Numpy in, numpy out: the main head's logits, or the classes, at any size."""
+    """Numpy in, numpy out: the main head's logits, or the classes, at any size.
+
+    Made from a state, the network has its batch norms folded (core.fold); `of` takes one as it is. Classes are
+    told from the head's own logits, a few rows at a time (core.evaluation.segmenting.resized_argmax).
+    """
 
     def __init__(self, spec: Spec, state: Mapping[str, np.ndarray], device: str) -> None:
         find_device(device)
+        spec, state = fold(spec, state)
         self.model = build_model(spec)
         set_state(self.model, state)
 
@@ -30,21 +37,25 @@ class Predictor:
         predictor.model = model
         return predictor
 
-    @paddle.no_grad()
-    def _forward(self, images: np.ndarray, size: tuple[int, int]) -> Tensor:
+    def _forward(self, images: np.ndarray) -> Tensor:
+        """The main head's logits at its own resolution."""
         training = self.model.training
         self.model.eval()
         logits = self.model(paddle.to_tensor(images, dtype=self.model.parameters()[0].dtype))[0]
         if training:
             self.model.train()
-        if logits.shape[2:] == list(size):
-            return logits
-        return resize(logits, size, self.model.spec.align_corners)
+        return logits
 
+    @paddle.no_grad()
     def logits(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """float32 [N, 3, h, w] -> float32 [N, C, *size]."""
-        return self._forward(images, size).astype("float32").numpy()
+        logits = self._forward(images)
+        if logits.shape[2:] != list(size):
+            logits = resize(logits, size, self.model.spec.align_corners)
+        return logits.astype("float32").numpy()
 
+    @paddle.no_grad()
     def labels(self, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """float32 [N, 3, h, w] -> uint8 [N, *size]; of equal logits the lowest class."""
-        return self._forward(images, size).argmax(axis=1).numpy().astype(np.uint8)
+        logits = self._forward(images).astype("float32").numpy()
+        return np.stack([resized_argmax(one, size, self.model.spec.align_corners) for one in logits])

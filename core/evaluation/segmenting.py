@@ -11,7 +11,7 @@ from core.arch import Spec
 from core.backend import Predictor
 from core.errors import DataError, SegParityError
 from core.evaluation.protocol import Combine, EvaluationProtocol, Size, Window, windows
-from core.resize import resize_bilinear, resize_plane
+from core.resize import places, resize_bilinear, resize_plane, stretch_columns
 
 Image = NDArray[np.float32]  # [3, H, W], normalised
 ScoreMap = NDArray[np.float32]  # [C, H, W]
@@ -20,6 +20,7 @@ ScoreMap = NDArray[np.float32]  # [C, H, W]
 # each time (the runner works in it).
 LogitsFn = Callable[[NDArray[np.float32], Size], NDArray[np.float32]]
 
+_ROWS = 16  # resized and compared at a time
 _LARGEST_EXPONENT = 80.0  # exp(80) times any sum of windows and scales is still a float32; inf would poison the resize
 
 
@@ -83,12 +84,43 @@ def argmax(scores: ScoreMap) -> NDArray[np.uint8]:
         # Strictly greater: an equal score keeps the lower class. np.maximum hands nan on.
         np.putmask(label, scores[index] > best, index)
         np.maximum(best, scores[index], out=best)
+    _check_scores(best)
+    return label
+
+
+def _check_scores(best: NDArray[np.float32], top: int = 0) -> None:
+    """Raises SegParityError where the largest scores [h, W], rows from `top` on, hold nan."""
     if np.isnan(best).any():
         row, column = np.argwhere(np.isnan(best))[0]
         raise SegParityError(
-            f"the network's scores hold nan (first at row {row}, column {column}): check the weights, and that the "
-            "picture is normalised as they need"
+            f"the network's scores hold nan (first at row {top + row}, column {column}): check the weights, and that "
+            "the picture is normalised as they need"
         )
+
+
+def resized_argmax(logits: ScoreMap, size: Size, align_corners: bool) -> NDArray[np.uint8]:
+    """The class of the largest logit at `size`, uint8 [H, W], of a head's logits [C, h, w]; the lowest of equal ones.
+
+    The logits are resized a few rows at a time: [C, H, W] never stands in memory, and what is at work in the cache.
+    Raises SegParityError where they hold nan.
+    """
+    if logits.shape[1:] == tuple(size):
+        return argmax(logits)
+    wide = stretch_columns(logits, size[1], align_corners)  # [C, h, W]
+    low, high, share = places(logits.shape[1], size[0], align_corners)
+    label = np.zeros(size, np.uint8)
+    for top in range(0, size[0], _ROWS):
+        part = slice(top, top + _ROWS)
+        above, below, fraction = low[part], high[part], share[part, None]
+        best = np.full((len(above), size[1]), -np.inf, np.float32)
+        for index, plane in enumerate(wide):
+            scores = plane.take(below, axis=0)
+            scores -= plane.take(above, axis=0)
+            scores *= fraction
+            scores += plane.take(above, axis=0)
+            np.putmask(label[part], scores > best, index)
+            np.maximum(best, scores, out=best)
+        _check_scores(best, top)
     return label
 
 

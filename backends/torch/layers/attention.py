@@ -13,7 +13,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
     Without gradients the L x M weights never stand in memory as a whole; a compiled graph, made for any L, has them.
     """
-    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+    if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export():
         return _attend(query, key, value)
     return torch.cat([_attend(part, key, value) for part in query.split(QUERIES, dim=2)], dim=2)
 
@@ -29,7 +29,8 @@ def criss_cross(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     The weights are one softmax of unscaled products over the H + W - 1 places; the place itself counts once.
     """
     height, width = query.shape[2:]
-    itself = torch.eye(height, dtype=torch.bool, device=query.device)
+    place = torch.arange(height, device=query.device)
+    itself = place[:, None] == place  # [H, H]; runtimes of ONNX lack the operator of torch.eye
     down = (query.permute(0, 3, 2, 1) @ key.permute(0, 3, 1, 2)).masked_fill(itself, -torch.inf)  # [N, W, H, H]
     across = query.permute(0, 2, 3, 1) @ key.permute(0, 2, 1, 3)  # [N, H, W, W]
     weights = torch.softmax(torch.cat([down.transpose(1, 2), across], dim=3), dim=3)  # [N, H, W, H + W]

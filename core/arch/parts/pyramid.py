@@ -15,7 +15,8 @@ def grid_columns(rows: int, height: int, width: int) -> int:
     Halves go to the even number. Whole numbers only, so that symbolic sides (a graph for any size) do as well.
     """
     twice, unit = 2 * rows * width, 2 * height
-    up, down = (twice + height) // unit, -((height - twice) // unit)  # nearest, halves up and halves down
+    # The nearest, halves up and halves down; no negative numbers, whose quotients ONNX rounds towards 0.
+    up, down = (twice + height) // unit, (twice + height - 1) // unit
     nearest = down + (up - down) * (down - down // 2 * 2)  # no remainder: torch.compile knows none of symbolic sides
     return nearest + 1 // (nearest + 1)  # 1 for 0
 

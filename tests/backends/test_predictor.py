@@ -1,0 +1,45 @@
+"""What evaluation runs (norms folded, resize and argmax by rows) against the plain network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from core.arch import build
+from core.errors import SegParityError
+from tests.backends.test_folding import trained_state
+
+Module = Callable[[str], ModuleType]
+
+
+@pytest.mark.parametrize("name", ["fast_scnn_tiny", "deeplabv3_tiny", "setr_pup_tiny"])
+def test_the_fast_way_gives_the_plain_networks_answers(name: str, module: Module) -> None:
+    """Labels are those of the largest logit but where two are nearer to each other than rounding."""
+    spec = build(name).for_inference()
+    state = {key: value.astype(np.float32) for key, value in trained_state(spec).items()}
+    predictor = module("inference").Predictor(spec, state, "cpu")
+    model = module("parity").build(spec, "float32")
+    module("state").set_state(model, state)
+    plain = module("inference").Predictor.of(model)
+    size = spec.size_at_least(64, 96)
+    x = np.random.default_rng(2).standard_normal((2, 3, *size)).astype(np.float32)
+    expected, found = plain.logits(x, size), predictor.logits(x, size)
+    scale = np.abs(expected).max()
+    assert np.abs(found - expected).max() < 1e-4 * scale
+    labels = predictor.labels(x, size)
+    assert labels.dtype == np.uint8
+    assert labels.shape == (2, *size)
+    chosen = np.take_along_axis(expected, labels[:, None].astype(np.int64), axis=1)[:, 0]
+    assert (expected.max(axis=1) - chosen).max() < 2e-4 * scale
+
+
+def test_nan_is_an_error_not_a_class(module: Module) -> None:
+    spec = build("fast_scnn_tiny").for_inference()
+    state = {key: value.astype(np.float32) for key, value in trained_state(spec).items()}
+    state["head.classifier.bias"][:] = np.nan
+    predictor = module("inference").Predictor(spec, state, "cpu")
+    with pytest.raises(SegParityError, match="scores hold nan"):
+        predictor.labels(np.zeros((1, 3, 64, 64), np.float32), (64, 64))
