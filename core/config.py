@@ -16,13 +16,15 @@ import yaml
 from core.arch import Spec, build
 from core.data import DATASETS, Dataset, LabelSpace, label_space, open_dataset
 from core.data.augmentations import PRESETS as AUGMENTATIONS
+from core.data.cache import Kind as CacheKind
+from core.data.cache import cached
 from core.data.sampler import Sampling
 from core.data.transforms import EvalTransform, TrainTransform
 from core.errors import ConfigError, DataError
 from core.evaluation.protocol import EvaluationProtocol
 from core.losses import LossConfig
 from core.optim import OptimizerConfig
-from core.ranges import Adjustable, Checked, Length, Range
+from core.ranges import Adjustable, Checked, Length, Range, When
 from core.recipe import RecipeConfig
 from core.schedule import Schedule, ScheduleConfig
 from core.schema import at, to_plain, update
@@ -45,7 +47,8 @@ class ModelConfig(Checked):
 class DataConfig(Checked):
     """Data set, where it lies, its splits for training and validation; `options` are those of the data set's class.
 
-    sampling: which samples an epoch shows (core.data.sampler).
+    sampling: which samples an epoch shows (core.data.sampler). cache: whether decoded training samples are kept, up to
+    cache_gib GiB, in shared memory as long as the run lasts or on a disk for the next one (core.data.cache).
     """
 
     dataset: str = "roadscape"
@@ -55,6 +58,9 @@ class DataConfig(Checked):
     options: dict[str, Any] = field(default_factory=dict)
     workers: Annotated[int, Range(0), Adjustable()] = 0
     sampling: Sampling = field(default_factory=Sampling)
+    cache: Annotated[CacheKind, Adjustable()] = "none"
+    cache_dir: Annotated[str | None, When("cache", "disk"), Adjustable()] = None
+    cache_gib: Annotated[float, Range(above=0), When("cache", "memory", "disk"), Adjustable()] = 8.0
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,16 @@ class Config(Checked):
 
     def open_dataset(self, split: str, **options: Any) -> Dataset:
         return open_dataset(self.data.dataset, split, root=self.data.root, **{**self.data.options, **options})
+
+    def open_training_set(self) -> Dataset:
+        """The training split, its decoded samples kept as `data.cache` says."""
+        return cached(
+            self.open_dataset(self.data.train),
+            self.data.cache,
+            self.data.cache_dir,
+            self.data.cache_gib,
+            self.data.options,
+        )
 
     def label_space(self) -> LabelSpace:
         """Classes and colours of the data set with its options, told without its files."""

@@ -109,7 +109,7 @@ def _announce(run: Run, config: str) -> None:
 
 def _build(config: Config, device: str, backend: Backend, directory: RunDirectory) -> Run:
     """The run of `config`, checked, its network not yet filled."""
-    train_set, val_set = config.open_dataset(config.data.train), config.open_dataset(config.data.val)
+    train_set, val_set = config.open_training_set(), config.open_dataset(config.data.val)
     spec = config.segmenter(train_set.num_classes)
     check_run(config, spec, train_set, val_set)
     processes = backend.connect()
