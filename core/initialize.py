@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -93,3 +93,14 @@ def _normal(rng: np.random.Generator, shape: tuple[int, ...], truncated: bool) -
 def initial_state(parameters: Sequence[Parameter], seed: int) -> dict[str, np.ndarray]:
     """{canonical name: float32 array} of every parameter and buffer."""
     return {parameter.name: initial_value(parameter, seed) for parameter in parameters}
+
+
+def one_ulp(state: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+    """Every value moved to one of its neighbours of its own type, up or down at random; zeros and statistics stay."""
+    rng = np.random.default_rng([seed, 3])
+    moved = {}
+    for name, array in state.items():
+        up = np.where(rng.random(array.shape) < 0.5, np.inf, -np.inf).astype(array.dtype)
+        still = (array == 0) | name.endswith(("running_mean", "running_var"))
+        moved[name] = np.where(still, array, np.nextafter(array, up))
+    return moved

@@ -199,14 +199,3 @@ def label_maps(batch: int, size: Size, seed: int = 0, classes: int = CLASSES) ->
     labels = np.kron(coarse, np.ones((8, 8), np.int64))[:, : size[0], : size[1]]
     labels[rng.random(labels.shape) < 1 / 7] = 255
     return labels
-
-
-def one_ulp(state: Mapping[str, np.ndarray], seed: int) -> Arrays:
-    """Every value moved to one of its neighbours of its own type, up or down at random; zeros and statistics stay."""
-    rng = np.random.default_rng([seed, 3])
-    moved = {}
-    for name, array in state.items():
-        up = np.where(rng.random(array.shape) < 0.5, np.inf, -np.inf).astype(array.dtype)
-        still = (array == 0) | name.endswith(("running_mean", "running_var"))
-        moved[name] = np.where(still, array, np.nextafter(array, up))
-    return moved

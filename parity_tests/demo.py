@@ -31,8 +31,7 @@ from core.config import Config, dump_config, load_config
 from core.data.pipeline import TrainingSamples, collate
 from core.description import backend_names, descriptions
 from core.errors import SegParityError
-from core.initialize import initial_state
-from parity_tests.cases import one_ulp
+from core.initialize import initial_state, one_ulp
 from parity_tests.demo_proofs import (
     REFERENCE,
     Proof,

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from core.initialize import initial_state
-from parity_tests.cases import CLASSES, Arrays, Case, one_ulp
+from core.initialize import initial_state, one_ulp
+from parity_tests.cases import CLASSES, Arrays, Case
 from parity_tests.ladder import Asked, Ladder, Outcome, Quantities, Rung
 from parity_tests.tolerances import LEAST_DIVERGENCE, Tolerance, ladder_tolerance
 
