@@ -5,6 +5,8 @@
     poly      end + (base - end) * (1 - t/N) ** power        (DeepLab; mmsegmentation's min_lr is `end_lr`)
     cosine    end + (base - end) * (1 + cos(pi * t/N)) / 2   (Loshchilov & Hutter, arXiv 1608.03983, without restarts)
     step      base * gamma ** (number of milestones <= t)
+    one_cycle from rise_from * base up to base over the first `rise` of the run, then down to end: both along a cosine
+              (Smith & Topin, arXiv 1708.07120, as PyTorch's OneCycleLR has it; Adam's and SGD's momentum stays)
     constant  base
 
 With `last_is_end` the end value is reached in the last iteration itself, t/(N - 1) instead of t/N (MXNetSeg, GluonCV).
@@ -23,7 +25,7 @@ from typing import Annotated, Literal
 from core.errors import ConfigError
 from core.ranges import Checked, Increasing, Range, When
 
-Policy = Literal["poly", "cosine", "step", "constant"]
+Policy = Literal["poly", "cosine", "step", "one_cycle", "constant"]
 Warmup = Literal["linear", "constant"]
 
 
@@ -39,9 +41,11 @@ class ScheduleConfig(Checked):
 
     policy: Policy = "poly"
     power: Annotated[float, Range(0), When("policy", "poly")] = 0.9
-    end_lr: Annotated[float, Range(0), When("policy", "poly", "cosine")] = 0.0
+    end_lr: Annotated[float, Range(0), When("policy", "poly", "cosine", "one_cycle")] = 0.0
     milestones: Annotated[tuple[Iteration, ...], Increasing(), When("policy", "step")] = ()
     gamma: Annotated[float, Range(0), When("policy", "step")] = 0.1
+    rise: Annotated[float, Range(above=0, below=1), When("policy", "one_cycle")] = 0.3
+    rise_from: Annotated[float, Range(above=0, high=1), When("policy", "one_cycle")] = 0.04
     last_is_end: Annotated[bool, When("policy", "poly", "cosine")] = False
     warmup: Annotated[Warmup, When("warmup_iterations")] = "linear"
     warmup_iterations: Iteration = 0
@@ -81,6 +85,8 @@ class Schedule(Checked):
             return self.base_lr
         if config.policy == "step":
             return self.base_lr * config.gamma ** sum(milestone <= iteration for milestone in config.milestones)
+        if config.policy == "one_cycle":
+            return self._one_cycle(iteration)
         last = self.iterations - 1 if config.last_is_end else self.iterations
         progress = min(1.0, iteration / last) if last > 0 else 0.0
         if config.policy == "poly":
@@ -88,6 +94,16 @@ class Schedule(Checked):
         else:
             factor = (1.0 + math.cos(math.pi * progress)) / 2.0
         return config.end_lr + (self.base_lr - config.end_lr) * factor
+
+    def _one_cycle(self, iteration: int) -> float:
+        """The top is at `rise * iterations - 1`, the end in the last iteration; both may lie between iterations."""
+        config, last = self.config, self.iterations - 1
+        top = max(config.rise * self.iterations - 1, 0.0)
+        low, high = config.rise_from * self.base_lr, self.base_lr
+        if iteration < top:
+            return high + (low - high) * (1.0 + math.cos(math.pi * iteration / top)) / 2.0
+        progress = min(1.0, (iteration - top) / (last - top)) if last > top else 1.0
+        return config.end_lr + (high - config.end_lr) * (1.0 + math.cos(math.pi * progress)) / 2.0
 
     def _warmup_factor(self, iteration: int) -> float:
         length, ratio = self.config.warmup_iterations, self.config.warmup_ratio

@@ -43,7 +43,14 @@ LADDER: dict[tuple[str, str], Tolerance] = {
     ("4 backward", "statistics, float32"): Tolerance(1e-4, _SINGLE + ", relative to means near 0"),
     **{
         ("5 optimizers", recipe): Tolerance(3e-6, _CONSTANTS)
-        for recipe in ("SGD", "SGD, Nesterov, clipped", "SGD without momentum", "Adam", "AdamW")
+        for recipe in (
+            "SGD",
+            "SGD, Nesterov, clipped",
+            "SGD without momentum",
+            "SGD, one cycle, groups",
+            "Adam",
+            "AdamW",
+        )
     },
     ("7 labels", "label maps"): Tolerance(1e-3, "share of the pixels, each at a near tie of two logits"),
     ("7 labels", "windows, scales, flips"): Tolerance(1e-3, "share of the pixels, at near ties"),

@@ -8,9 +8,10 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from core.arch import build
 from core.arch.inventory import BUFFERS, Kind, Parameter
 from core.errors import ConfigError
-from core.optim import DECAYED_KINDS, SGD, Adam, AdamW, global_norm_clip, parameter_groups
+from core.optim import DECAYED_KINDS, SGD, Adam, AdamW, GroupRule, OptimizerConfig, global_norm_clip, parameter_groups
 
 
 def test_sgd_by_hand() -> None:
@@ -102,3 +103,32 @@ def test_head_multiplier_needs_a_backbone() -> None:
         parameter_groups(parameters, 0.0, head_lr_multiplier=10.0)
     with pytest.raises(ConfigError, match="weight_decay"):
         parameter_groups(parameters, -1.0)
+
+
+def test_rates_fall_towards_the_input() -> None:
+    """The head 1, the last block 0.5, the one before it 0.25; what has no number belongs to the block before it."""
+    parameters = build("setr_naive_tiny").parameters()
+    rules = OptimizerConfig(layer_decay=0.5).rules(parameters)
+    rates = {name: multiplier for name, (multiplier, _) in rules.items()}
+    assert {rates[name] for name in rates if not name.startswith("backbone.")} == {1.0}
+    assert [rates[f"backbone.blocks.{i}.norm1.weight"] for i in range(4)] == [0.5**4, 0.5**3, 0.5**2, 0.5]
+    assert rates["backbone.pos_embed"] == rates["backbone.patch_embed.weight"] == 0.5**5
+    with pytest.raises(ConfigError, match=r"optimizer\.layer_decay is 0\.5, but this network has no parameter"):
+        OptimizerConfig(layer_decay=0.5).rules(build("fast_scnn_tiny").parameters())
+
+
+def test_groups_by_name() -> None:
+    parameters = build("pspnet_tiny").parameters()
+    given = (
+        GroupRule("backbone.layer1.*", lr=0.1),
+        GroupRule("*.bn1.*", weight_decay=0.0),
+        GroupRule("backbone.stem.*", 0),
+    )
+    rules = OptimizerConfig(weight_decay=0.01, head_lr_multiplier=10.0, groups=given).rules(parameters)
+    assert rules["backbone.layer1.0.conv1.weight"] == (0.1, 0.01)
+    assert rules["backbone.layer1.0.bn1.weight"] == (0.1, 0.0)
+    assert rules["backbone.layer2.0.bn1.bias"] == (1.0, 0.0)
+    assert rules["head.classifier.weight"] == (10.0, 0.01)
+    assert {rate for name, (rate, _) in rules.items() if name.startswith("backbone.stem.")} == {0.0}
+    with pytest.raises(ConfigError, match=r"optimizer\.groups\[0\]\.match: no parameter is called like 'backbne"):
+        OptimizerConfig(groups=(GroupRule("backbne.*"),)).rules(parameters)

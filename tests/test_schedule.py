@@ -84,3 +84,14 @@ def test_bad_settings_are_refused(changes: dict[str, Any], message: str) -> None
 def test_negative_iteration_is_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         course("poly", 0.1, 10)(-1)
+
+
+def test_one_cycle_as_pytorch_has_it() -> None:
+    """OneCycleLR(max_lr=0.1, total_steps=20, pct_start=0.3, div_factor=25, final_div_factor=1e4), written out."""
+    schedule = course("one_cycle", 0.1, 20, end_lr=0.1 / 25 / 1e4)
+    expected = [0.1 + (0.004 - 0.1) * (1 + math.cos(math.pi * t / 5)) / 2 for t in range(5)]
+    expected += [4e-7 + (0.1 - 4e-7) * (1 + math.cos(math.pi * (t - 5) / 14)) / 2 for t in range(5, 20)]
+    assert [schedule(t) for t in range(20)] == pytest.approx(expected)
+    assert schedule(5) == pytest.approx(0.1)
+    assert schedule(50) == pytest.approx(4e-7)
+    assert course("one_cycle", 0.1, 1)(0) == 0.1 * 0  # a run of one iteration is at its end

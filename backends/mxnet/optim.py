@@ -12,7 +12,7 @@ from mxnet.ndarray import NDArray
 
 from backends.mxnet.layers import Network
 from backends.mxnet.state import parameters
-from core.optim import OptimizerConfig, parameter_groups
+from core.optim import OptimizerConfig
 
 
 class Optimizer:
@@ -27,9 +27,7 @@ class Optimizer:
         for parameter in self.parameters.values():
             parameter.grad_req = "add"
         self.config, self.slots = config, config.slots
-        self.rules = parameter_groups(
-            model.spec.parameters(), config.weight_decay, config.no_decay_on_norm_and_bias, config.head_lr_multiplier
-        )
+        self.rules = config.rules(model.spec.parameters())
         self.lr = config.lr
         self.steps = 0
         self.state = {

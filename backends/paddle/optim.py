@@ -9,7 +9,7 @@ import paddle
 from paddle import Tensor, nn
 
 from backends.paddle.state import from_canonical, named_tensors, to_canonical
-from core.optim import OptimizerConfig, parameter_groups
+from core.optim import OptimizerConfig
 
 # The canonical slot of each accumulator that has the parameter's shape.
 ACCUMULATORS = {"momentum_buffer": "velocity_0", "exp_avg": "moment1_0", "exp_avg_sq": "moment2_0"}
@@ -27,9 +27,7 @@ class Optimizer:
         self.swapped = {name for name, _, swapped in tensors if swapped}
         self.config, self.slots = config, config.slots
         self.steps = 0
-        rules = parameter_groups(
-            model.spec.parameters(), config.weight_decay, config.no_decay_on_norm_and_bias, config.head_lr_multiplier
-        )
+        rules = config.rules(model.spec.parameters())
         groups: dict[tuple[float, float], list[Tensor]] = {}
         for name, rule in rules.items():
             groups.setdefault(rule, []).append(self.parameters[name])

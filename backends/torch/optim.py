@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.optim import OptimizerConfig, parameter_groups
+from core.optim import OptimizerConfig
 
 
 class Optimizer:
@@ -21,9 +21,7 @@ class Optimizer:
         self.parameters = dict(model.named_parameters())
         self.slots = config.slots
         self.steps = 0
-        rules = parameter_groups(
-            model.spec.parameters(), config.weight_decay, config.no_decay_on_norm_and_bias, config.head_lr_multiplier
-        )
+        rules = config.rules(model.spec.parameters())
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, rule in rules.items():
             groups.setdefault(rule, []).append(self.parameters[name])

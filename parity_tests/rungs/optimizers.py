@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from core.config import load_config
-from core.optim import SGD, Adam, AdamW, OptimizerConfig, global_norm_clip, parameter_groups
+from core.optim import SGD, Adam, AdamW, OptimizerConfig, global_norm_clip
 from parity_tests.cases import CLASSES, Case, lively_state
 from parity_tests.ladder import Arrays, Asked, Quantities, Rung, flat
 
@@ -18,7 +18,7 @@ def _recipes(case: Case) -> dict[str, dict[str, Any]]:
     """Configurations to try: every rule, groups of parameters, a changing learning rate."""
     groups: dict[str, Any] = {"no_decay_on_norm_and_bias": True}
     if any(p.name.startswith("backbone.") for p in case.spec().parameters()):
-        groups["head_lr_multiplier"] = 10.0
+        groups |= {"head_lr_multiplier": 10.0, "layer_decay": 0.8}
     schedule = {"policy": "poly", "warmup_iterations": 3, "warmup_ratio": 0.1}
     length = {"train": {"iterations": 8}, "schedule": schedule}
     recipes = {
@@ -35,6 +35,11 @@ def _recipes(case: Case) -> dict[str, dict[str, Any]]:
             "train": {"iterations": 8, "clip_norm": 0.5},
         },
         "SGD without momentum": {"optimizer": {"lr": 0.05, "momentum": 0.0, "weight_decay": 0.0}, **length},
+        "SGD, one cycle, groups": {
+            "optimizer": {"groups": [{"match": "*.weight", "lr": 0.3}, {"match": "*bias", "lr": 0, "weight_decay": 0}]},
+            "schedule": {"policy": "one_cycle"},
+            "train": {"iterations": 8},
+        },
         "Adam": {"optimizer": {"name": "adam", "lr": 0.01, "betas": [0.8, 0.99], "weight_decay": 0.1}, **length},
     }
 
@@ -50,9 +55,7 @@ def _gradients(case: Case) -> list[Arrays]:
 
 
 def _numpy_optimizer(config: OptimizerConfig, case: Case) -> SGD | Adam:
-    groups = parameter_groups(
-        case.spec().parameters(), config.weight_decay, config.no_decay_on_norm_and_bias, config.head_lr_multiplier
-    )
+    groups = config.rules(case.spec().parameters())
     if config.name == "sgd":
         return SGD(groups, config.momentum, config.nesterov)
     return (AdamW if config.name == "adamw" else Adam)(groups, config.betas, config.epsilon)
