@@ -123,6 +123,22 @@ def first_divergence(first: Traced, second: Traced, tolerance: float) -> Diverge
     return None
 
 
+def single_steps(
+    backend: Asked, case: Case, first: Traced, *, dtype: str = "float64"
+) -> tuple[list[Layer], dict[str, str]]:
+    """Each submodule of `backend`'s network fed what `first` gave to it, so that no early difference hides a later one.
+
+    Gives how the outputs compare, in the order of computation, and why a submodule gave none.
+    """
+    backend.request("build", **case.request(dtype))
+    backend.request("load", lively_state(case.spec()))
+    inputs = {name: first.arrays[name + INPUT] for name in first.order if name + INPUT in first.arrays}
+    fields, given = backend.request("steps", inputs)
+    backend.request("free")
+    second = Traced(list(given), given)
+    return [Layer(name, None, _compare(name, first, second)) for name in inputs if name in given], fields["refused"]
+
+
 def profile_table(found: Sequence[Layer]) -> str:
     """One line per submodule: digits of agreement of input and output."""
     width = max((len(layer.name) for layer in found), default=0)

@@ -12,6 +12,7 @@ from typing import Any
 from backends.worker.serving import Answer, Arrays, Worker, operation, serve
 from parity_tests import faults
 from parity_tests.learning import Learning
+from parity_tests.port.worker import steps
 
 
 class LadderWorker(Worker):
@@ -29,6 +30,12 @@ class LadderWorker(Worker):
         """Breaks this process on purpose (parity_tests.faults); without `name` it is put right again."""
         faults.inject(request.get("name"), self.backend)
         return {}, {}
+
+    @operation
+    def steps(self, request: dict[str, Any], arrays: Arrays) -> Answer:
+        """What each of the named submodules gives for an input of its own, in inference mode."""
+        port = importlib.import_module(f"parity_tests.port.{self.backend}")
+        return steps(port, self.model, arrays)
 
     @operation
     def difference(self, request: dict[str, Any], arrays: Arrays) -> Answer:
