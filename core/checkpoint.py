@@ -110,6 +110,7 @@ class RunDirectory:
         self.metrics = self.path / "metrics.jsonl"
         self.evaluations = self.path / "evaluations.jsonl"
         self.timing = self.path / "timing.jsonl"
+        self.skipped = self.path / "skipped.txt"
         self.last = self.path / "last.safetensors"
         self.best = self.path / "best.safetensors"
         self.predictions = self.path / "predictions"

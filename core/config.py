@@ -49,6 +49,8 @@ class DataConfig(Checked):
 
     sampling: which samples an epoch shows (core.data.sampler). cache: whether decoded training samples are kept, up to
     cache_gib GiB, in shared memory as long as the run lasts or on a disk for the next one (core.data.cache).
+    unreadable: a training picture that cannot be read, or does not fit its label map, ends the run (`stop`), or the
+    next one is taken for it (`skip`) and it is noted in the run's skipped.txt; validation stops in any case.
     """
 
     dataset: str = "roadscape"
@@ -61,6 +63,12 @@ class DataConfig(Checked):
     cache: Annotated[CacheKind, Adjustable()] = "none"
     cache_dir: Annotated[str | None, When("cache", "disk"), Adjustable()] = None
     cache_gib: Annotated[float, Range(above=0), When("cache", "memory", "disk"), Adjustable()] = 8.0
+    unreadable: Annotated[Literal["stop", "skip"], Adjustable()] = "stop"
+
+    @property
+    def skips(self) -> bool:
+        """Whether training pictures that cannot be read are left out."""
+        return self.unreadable == "skip"
 
 
 @dataclass(frozen=True)

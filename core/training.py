@@ -12,6 +12,7 @@ import math
 import sys
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -26,7 +27,8 @@ from core.data import IGNORE, Dataset
 from core.data.datasets.base import few_classes
 from core.data.datasets.images import colorize
 from core.data.doctor.diagnosis import require_sound
-from core.data.pipeline import TrainingSamples, count_pixels
+from core.data.pipeline import TrainingSamples, count_pixels, readable_label
+from core.data.skipping import Skipped
 from core.errors import CheckpointError, ConfigError, SegParityError, TrainingError
 from core.evaluation.scoring import Evaluation, check_evaluation, evaluate, output_names
 from core.files import naming
@@ -54,6 +56,7 @@ class Run:
     best: float = -1.0
     scored: int = 0  # the last iteration that was validated
     warned: bool = False  # of a batch without labels
+    skipped: int = 0  # pictures of which it was said that they are left out
 
     def metadata(self) -> dict[str, str]:
         """What stands in a checkpoint beside the tensors."""
@@ -136,18 +139,19 @@ def check_run(config: Config, spec: Spec, train_set: Dataset, val_set: Dataset) 
     check_logging(config.logging)
     require_sound(config, train_set, val_set)
     _ = _samples(config, train_set, 0)[0]
-    _warn_few_classes(train_set)
+    _warn_few_classes(train_set, config.data.skips)
     check_evaluation(val_set, config.eval_transform(), config.evaluation, spec, config.metrics)
     if config.train.sample_predictions or config.train.worst_pictures:
         output_names(val_set)
 
 
-def _warn_few_classes(dataset: Dataset, count: int = 8) -> None:
+def _warn_few_classes(dataset: Dataset, skips: bool, count: int = 8) -> None:
     """Says that only one class, or none, is labelled in `count` label maps spread over a split of files."""
     if not dataset.reads_root:
         return
     places = np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(int))
-    labels = [label for label in (dataset.label_of(int(i)) for i in places) if label is not None]
+    found = (readable_label(dataset, int(place), skips) for place in places)
+    labels = [label for label in found if label is not None]
     warning = few_classes(
         count_classes(labels, dataset.num_classes).pixels, dataset, f"the {len(labels)} label maps looked at"
     )
@@ -156,9 +160,14 @@ def _warn_few_classes(dataset: Dataset, count: int = 8) -> None:
 
 
 def _samples(
-    config: Config, dataset: Dataset, start: int, shard: Shard = SINGLE, counts: np.ndarray | None = None
+    config: Config,
+    dataset: Dataset,
+    start: int,
+    shard: Shard = SINGLE,
+    counts: np.ndarray | None = None,
+    noted: Path | None = None,
 ) -> TrainingSamples:
-    """The samples of the run of `config` from iteration `start` on, one process's share."""
+    """The samples of the run of `config` from iteration `start` on, one process's share. What is skipped is `noted`."""
     options = config.train
     return TrainingSamples(
         dataset,
@@ -171,6 +180,7 @@ def _samples(
         options.accumulation,
         config.data.sampling,
         counts,
+        Skipped(noted) if config.data.skips else None,
     )
 
 
@@ -181,7 +191,8 @@ def _counts(run: Run) -> ClassCounts | None:
     if run.directory.writes:
         where = f"{run.train_set.name}/{run.train_set.split}"
         print(f"counting the labels of {where} for loss.class_weights", file=sys.stderr)
-    labels = (run.train_set.label_of(i) for i in run.processes.shard.share(len(run.train_set)))
+    mine, skips = run.processes.shard.share(len(run.train_set)), run.config.data.skips
+    labels = (readable_label(run.train_set, index, skips) for index in mine)
     counts = count_classes((label for label in labels if label is not None), run.spec.num_classes)
     return ClassCounts(run.processes.sum(counts.pixels), run.processes.sum(counts.around))
 
@@ -194,7 +205,7 @@ def _pixels(run: Run) -> np.ndarray | None:
     if run.directory.writes:
         print(f"counting the labels of {dataset.name}/{dataset.split} for data.sampling", file=sys.stderr)
     counts = np.zeros((len(dataset), dataset.num_classes), np.int64)
-    counts[mine.start : mine.stop] = count_pixels(dataset, mine)
+    counts[mine.start : mine.stop] = count_pixels(dataset, mine, run.config.data.skips)
     return run.processes.sum(counts)
 
 
@@ -215,7 +226,7 @@ def train(run: Run) -> None:
             _validate(run, tracker, bar)  # it was stopped between its checkpoint and the end of the validation
         if run.iteration == options.iterations:
             return
-        samples = _samples(config, run.train_set, run.iteration, processes.shard, _pixels(run))
+        samples = _samples(config, run.train_set, run.iteration, processes.shard, _pixels(run), run.directory.skipped)
         schedule = config.learning_rate()
         costs = resolve_terms(run.spec, config.loss, _counts(run))
         batches = learner.load_batches(samples, len(samples.share), config.data.workers)
@@ -238,6 +249,7 @@ def train(run: Run) -> None:
                 _log(bar, f"iteration {run.iteration}/{options.iterations}  loss {loss:.4f}  lr {lr:.2e}", lap)
                 tracker.time(run.iteration, lap)
                 tracker.flush()
+                _tell_skipped(run, samples)
             scores = _due(run.iteration, options.eval_interval, options.iterations)
             if scores or _due(run.iteration, options.checkpoint_interval, options.iterations):
                 with pace.apart():
@@ -249,6 +261,20 @@ def train(run: Run) -> None:
     finally:
         bar.close()
         tracker.close()
+
+
+def _tell_skipped(run: Run, samples: TrainingSamples) -> None:
+    """How many pictures could not be read so far, whenever there are more."""
+    found = {} if samples.skipped is None else samples.skipped.all()
+    if len(found) > run.skipped:
+        run.skipped = len(found)
+        location, reason = next(iter(found.items()))
+        said = reason if location in reason else f"{location}: {reason}"
+        tqdm.write(
+            f"WARNING: {len(found)} training pictures cannot be read and are left out (data.unreadable: skip), listed "
+            f"in {run.directory.skipped}; the first: {said}",
+            file=sys.stderr,
+        )
 
 
 def _warn_unlabelled(run: Run, labels: list[np.ndarray], samples: TrainingSamples) -> bool:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import cv2
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from core.backend import Batch
 from core.data.pipeline import Item, TrainingSamples, collate_or_error, from_loader, sample_or_error
+from core.errors import DataError
 
 
 class TorchSamples(Dataset):
@@ -33,7 +34,20 @@ class TorchSamples(Dataset):
 
 def _collate(items: list[Item | Exception]) -> tuple[torch.Tensor, torch.Tensor] | Exception:
     batch = collate_or_error(items)
-    return batch if isinstance(batch, Exception) else (torch.from_numpy(batch[0]), torch.from_numpy(batch[1]))
+    if isinstance(batch, Exception):
+        return batch
+    images, labels = torch.from_numpy(batch[0]), torch.from_numpy(batch[1])
+    if get_worker_info() is not None:
+        try:  # where the loader would do it by itself, a full /dev/shm is a traceback, and the program waits for ever
+            images.share_memory_()
+            labels.share_memory_()
+        except RuntimeError as error:
+            return DataError(
+                f"a worker cannot hand over a batch of {(batch[0].nbytes + batch[1].nbytes) / 2**20:.0f} MiB: "
+                f"{str(error).splitlines()[0]}. Give shared memory more room (docker run --shm-size=8g, or mount -o "
+                "remount,size=8g /dev/shm), take fewer data.workers, or data.workers=0"
+            )
+    return images, labels
 
 
 def _start_worker(_: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from core.data.datasets.base import Dataset
 from core.data.mixing import cut_and_mix, paste_classes
 from core.data.sampler import Sampling, Visit, epoch_visits, partner_generator, sample_generator
+from core.data.skipping import Skipped
 from core.data.transforms import EvalTransform, TrainTransform
 from core.errors import DataError, SegParityError, TrainingError
 from core.shard import SINGLE, Shard
@@ -19,6 +20,7 @@ from core.shard import SINGLE, Shard
 Item = tuple[np.ndarray, np.ndarray]  # image float32 [3, H, W], label int64 [H, W]; or batches of them
 T = TypeVar("T")
 EACH = Sampling()
+SKIPS = 100  # unreadable samples in a row, after which something else is wrong
 
 
 class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
@@ -37,6 +39,8 @@ class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
         iterations: the last iteration of the run (exclusive).
         start_iteration: the first iteration to give, for resuming.
         shard, parts: of each of the `parts` of every batch, this process's share alone.
+        skipped: where samples are noted that cannot be read, and that the next one of the data set then stands for;
+            None: such a sample is an error.
         sampling, counts: which samples an epoch shows, and what `count_pixels` gives where that depends on classes.
     """
 
@@ -52,6 +56,7 @@ class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
         parts: int = 1,
         sampling: Sampling = EACH,
         counts: np.ndarray | None = None,
+        skipped: Skipped | None = None,
     ) -> None:
         if batch_size < 1 or not 0 <= start_iteration <= iterations or seed < 0:
             raise DataError(
@@ -68,6 +73,7 @@ class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
         self.share = shard.share(self.part_size)
         self.sampling = sampling
         self.counts = counts
+        self.skipped = skipped
         self._order: tuple[int, list[Visit]] | None = None  # the epoch last asked for and its samples
 
     def __len__(self) -> int:
@@ -79,17 +85,36 @@ class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
         part, place = divmod(item, len(self.share))
         position = self.start_iteration * self.batch_size + part * self.part_size + self.share[place]
         visit = self.visit(position)
-        sample = self._sample(
-            visit.index, sample_generator(self.seed, visit.epoch, visit.index, visit.repeat), visit.focus
-        )
+        sample = self._readable(visit.index, visit)
         for number, (probability, mix) in enumerate(
             ((self.transform.cutmix, cut_and_mix), (self.transform.copy_paste, paste_classes))
         ):
             rng = partner_generator(self.seed, visit, number)
             u = rng.random(2)
             if u[0] < probability:
-                mix(sample, self._sample(int(u[1] * len(self.dataset)), rng, None), rng)
+                mix(sample, self._readable(int(u[1] * len(self.dataset)), visit, rng), rng)
         return sample
+
+    def _readable(self, first: int, visit: Visit, rng: np.random.Generator | None = None) -> Item:
+        """Sample `first`; where it cannot be read and may be skipped, the first one after it that can.
+
+        Which that is, and its randomness (`rng`, or the visit's own), depend on the data set and the visit alone.
+        """
+        size = len(self.dataset)
+        for further in range(min(size, SKIPS)):
+            index = (first + further) % size
+            if rng is None or further:
+                drawn = sample_generator(self.seed, visit.epoch, index, visit.repeat)
+            else:
+                drawn = rng
+            try:
+                return self._sample(index, drawn, visit.focus if rng is None and further == 0 else None)
+            except DataError as error:
+                if self.skipped is None:
+                    raise
+                self.skipped.note(self.dataset.location(index), str(error))
+                last = error
+        raise DataError(f"{min(size, SKIPS)} pictures in a row cannot be read, the last: {last}") from last
 
     def _sample(self, index: int, rng: np.random.Generator, focus: int | None) -> Item:
         picture, label = self.dataset.open_sample(index)
@@ -123,11 +148,21 @@ class TrainingSamples(Sequence[tuple[np.ndarray, np.ndarray]]):
         return [self.dataset.location(self.locate(first + i)[1]) for i in range(self.batch_size)]
 
 
-def count_pixels(dataset: Dataset, indices: Sequence[int]) -> np.ndarray:
+def readable_label(dataset: Dataset, index: int, skips: bool) -> np.ndarray | None:
+    """A sample's label map; with `skips`, None for one that cannot be read."""
+    try:
+        return dataset.label_of(index)
+    except DataError:
+        if not skips:
+            raise
+        return None
+
+
+def count_pixels(dataset: Dataset, indices: Sequence[int], skips: bool = False) -> np.ndarray:
     """int64 [N, C]: how many pixels of each class the label maps of these samples have."""
 
     def count(index: int) -> np.ndarray:
-        label = dataset.label_of(index)
+        label = readable_label(dataset, index, skips)
         found = np.zeros(256, np.int64) if label is None else np.bincount(label.ravel(), minlength=256)
         return found[: dataset.num_classes]
 

@@ -21,6 +21,21 @@ def test_twelve_jpegs_and_palette_pngs(
     backend: str, module: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From twelve files of each to predicted label maps, without a line of Python."""
+    if backend != "torch":
+        pytest.skip("the same commands; `make test-slow` runs them in every backend")
+    _a_stranger(backend, module, tmp_path, monkeypatch)
+
+
+@pytest.mark.slow
+def test_twelve_jpegs_and_palette_pngs_in_every_backend(
+    backend: str, module: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _a_stranger(backend, module, tmp_path, monkeypatch)
+
+
+def _a_stranger(
+    backend: str, module: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     garden = Garden(tmp_path)
     for folder in ("My photos", "My masks"):
         (tmp_path / "holiday" / folder).mkdir(parents=True)

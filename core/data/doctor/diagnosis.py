@@ -66,12 +66,19 @@ def require_sound(config: Config, train_set: Dataset, val_set: Dataset) -> None:
         return
     for finding in first_aid(config, train_set, val_set):
         first = f"{finding.files[0]}: " if finding.files else ""
-        if any(look.fails for look in finding.looks):
+        if any(look.fails for look in finding.looks) and not (config.data.skips and _in_training(finding, train_set)):
+            if finding.kind.endswith(("-unreadable", "-file-empty")):
+                raise DataError(finding.looks[0].image_error or finding.looks[0].label_error)
             raise DataError(
                 f"{first}{finding.what} (of a few looked at): {finding.advice}. `python -m core.data.doctor --cfg …` "
                 "looks at all"
             )
         print(f"WARNING: {first}{finding.what}: {finding.advice}", file=sys.stderr)
+
+
+def _in_training(finding: Finding, train_set: Dataset) -> bool:
+    """Whether pictures of the training set alone are concerned."""
+    return all(look.split == "train" for look in finding.looks) and finding.count < len(train_set)
 
 
 def _shared_files(first: FileDataset, second: FileDataset) -> list[Path]:
