@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 _NATIVE = (
@@ -31,3 +32,14 @@ def describe_end(status: int) -> str:
     name, meaning = signal.Signals(number).name, signal.strsignal(number)
     advice = _WHAT_TO_TRY.get(name)
     return f"died of {name} ({meaning})" + (f": {advice}" if advice else "")
+
+
+def is_alive(number: str) -> bool:
+    """Whether there is a process of that number; what is no number counts as one."""
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, PermissionError, OverflowError):
+        return True
+    return True

@@ -10,7 +10,8 @@ import numpy as np
 from mxnet.gluon.data import DataLoader, Dataset
 
 from core.backend import Batch
-from core.data.pipeline import TrainingSamples, collate, from_loader
+from core.data.handover import Handover, received
+from core.data.pipeline import TrainingSamples, from_loader
 
 
 class MXNetSamples(Dataset):
@@ -30,13 +31,17 @@ class MXNetSamples(Dataset):
 
 def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
     """Batches in the order of `samples`, as numpy arrays, the same for any number of workers."""
+    handover = Handover()
     loader = DataLoader(
         MXNetSamples(samples),
         batch_size=batch_size,
         shuffle=False,
         last_batch="keep",
-        batchify_fn=collate,
+        batchify_fn=handover,  # Gluon would send arrays through a pipe
         num_workers=workers,
         pin_memory=False,
     )
-    yield from from_loader(loader)
+    try:
+        yield from map(received, from_loader(loader))
+    finally:
+        handover.close()

@@ -12,6 +12,7 @@ import numpy as np
 from paddle.io import DataLoader, Dataset
 
 from core.backend import Batch
+from core.data.handover import Handed, Handover, received
 from core.data.pipeline import Item, TrainingSamples, collate_or_error, from_loader, sample_or_error
 
 GRACE = 15.0  # seconds in which Paddle's own look (every five) should have found a dead worker
@@ -35,10 +36,16 @@ class PaddleSamples(Dataset):
         return sample_or_error(self.samples, index)
 
 
-def _collate(items: list[Item | Exception]) -> tuple[np.ndarray, np.ndarray | Exception]:
-    batch = collate_or_error(items)
-    # The loader takes a batch without any array for the end of the data.
-    return (np.zeros(1), batch) if isinstance(batch, Exception) else batch
+class _Collate:
+    """Puts samples together; what is wrong with one, and a batch that waits in shared memory, go in a label's place."""
+
+    def __init__(self, handover: Handover) -> None:
+        self.handover = handover
+
+    def __call__(self, items: list[Item | Exception]) -> tuple[np.ndarray, np.ndarray | Handed | Exception]:
+        batch = collate_or_error(items, self.handover)
+        # The loader takes a batch without any array for the end of the data.
+        return batch if isinstance(batch, tuple) else (np.zeros(1), batch)
 
 
 def _start_worker(_: int) -> None:
@@ -48,13 +55,14 @@ def _start_worker(_: int) -> None:
 
 def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
     """Batches in the order of `samples`, as numpy arrays, the same for any number of workers."""
+    handover = Handover()  # Paddle's own shared memory would be copied out of once more
     loader = DataLoader(
         PaddleSamples(samples),
         batch_size=batch_size,
         shuffle=False,
         drop_last=False,
         num_workers=workers,
-        collate_fn=_collate,
+        collate_fn=_Collate(handover),
         worker_init_fn=_start_worker,
         use_shared_memory=False,
         return_list=True,
@@ -67,9 +75,10 @@ def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Ite
         for images, labels in from_loader(batches):
             if isinstance(labels, Exception):
                 raise labels
-            yield images.numpy(), labels.numpy()
+            yield received(labels) if isinstance(labels, Handed) else (images.numpy(), labels.numpy())
     finally:
         done.set()
+        handover.close()
 
 
 def _watch(batches: Any, done: threading.Event) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from core.backend import Batch
-from core.data.pipeline import Item, TrainingSamples, collate_or_error, from_loader, sample_or_error
+from core.data.pipeline import Item, TrainingSamples, collate, collate_or_error, from_loader, sample_or_error
 from core.errors import DataError
 
 
@@ -33,7 +33,7 @@ class TorchSamples(Dataset):
 
 
 def _collate(items: list[Item | Exception]) -> tuple[torch.Tensor, torch.Tensor] | Exception:
-    batch = collate_or_error(items)
+    batch = collate_or_error(items, collate)
     if isinstance(batch, Exception):
         return batch
     images, labels = torch.from_numpy(batch[0]), torch.from_numpy(batch[1])
@@ -54,8 +54,11 @@ def _start_worker(_: int) -> None:
     cv2.setNumThreads(0)  # the workers are the parallelism
 
 
-def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
-    """Batches in the order of `samples`, as numpy arrays, the same for any number of workers."""
+def load_batches(samples: TrainingSamples, batch_size: int, workers: int, pin: bool = False) -> Iterator[Batch]:
+    """Batches in the order of `samples`, as numpy arrays, the same for any number of workers.
+
+    pin: in page-locked memory, which a GPU copies from while the processor goes on.
+    """
     loader = DataLoader(
         TorchSamples(samples),
         batch_size=batch_size,
@@ -63,7 +66,7 @@ def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Ite
         num_workers=workers,
         collate_fn=_collate,
         worker_init_fn=_start_worker,
-        pin_memory=False,
+        pin_memory=pin,
         drop_last=False,
     )
     handler = signal.getsignal(signal.SIGCHLD)

@@ -29,6 +29,7 @@ from core.data.datasets.base import Dataset, FileDataset, Sample
 from core.data.decoding import Picture, Whole
 from core.errors import ConfigError, OutputError
 from core.files import PARTIAL
+from core.signals import is_alive
 
 _HEAD = struct.Struct("<8sIII")  # mark, height, width, whether there is a label
 _MARK = b"SEGPCH01"
@@ -182,7 +183,7 @@ class CachedDataset(Dataset):
         with self._taken() as total:
             total.bytes = 0
             for path in self.folder.iterdir():
-                if path.name.endswith(PARTIAL) and not _is_alive(path.name.split(".")[-2]):
+                if path.name.endswith(PARTIAL) and not is_alive(path.name.split(".")[-2]):
                     path.unlink(missing_ok=True)
                 elif path.suffix == ".sample":
                     total.bytes += path.stat().st_size
@@ -210,21 +211,11 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray | None] | None:
     return image, plain[end:].reshape(height, width) if labelled else None
 
 
-def _is_alive(number: str) -> bool:
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return False
-    except (ValueError, PermissionError, OverflowError):
-        return True
-    return True
-
-
 def _remove_orphans() -> None:
     """Deletes what processes that were killed have left in shared memory."""
     with suppress(OSError):
         for path in _SHARED_MEMORY.glob(f"{_PREFIX}*"):
-            if not _is_alive(path.name.removeprefix(_PREFIX).split("-")[0]):
+            if not is_alive(path.name.removeprefix(_PREFIX).split("-")[0]):
                 shutil.rmtree(path, ignore_errors=True)
 
 

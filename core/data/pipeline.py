@@ -3,7 +3,7 @@
 A backend wraps these in its framework's own loader, in order and without shuffling: the order is decided here.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from core.shard import SINGLE, Shard
 
 Item = tuple[np.ndarray, np.ndarray]  # image float32 [3, H, W], label int64 [H, W]; or batches of them
 T = TypeVar("T")
+B = TypeVar("B")
 EACH = Sampling()
 SKIPS = 100  # unreadable samples in a row, after which something else is wrong
 
@@ -216,15 +217,15 @@ def sample_or_error(samples: TrainingSamples, index: int) -> Item | Exception:
         return error
 
 
-def collate_or_error(items: Sequence[Item | Exception]) -> Item | Exception:
-    """A batch, or the first error among its samples or in putting them together."""
+def collate_or_error(items: Sequence[Item | Exception], together: Callable[[Sequence[Item]], B]) -> B | Exception:
+    """A batch, or the first error among its samples or in putting them `together`."""
     good: list[Item] = []
     for item in items:
         if isinstance(item, Exception):
             return item
         good.append(item)
     try:
-        return collate(good)
+        return together(good)
     except DataError as error:
         return error
 
