@@ -154,11 +154,11 @@ def shares(dataset: Dataset, rounds: int) -> dict[str, float]:
         window = draw_window(size, (CROP, CROP), np.random.default_rng(number))
         rows = resampling.rows_reached(1024, size[0], window[0])
         part = resampling.resize_image_window(sample.image, size, window)
-        stages = {
+        stages: dict[str, Callable[[], Any]] = {
             "label: file to classes": partial(dataset.label_of, 0),
             "resize the crop": partial(resampling.resize_image_window, sample.image, size, window),
             "jitter (when all of it is drawn)": partial(
-                jitter_colors, part, np.random.default_rng(number), *TRANSFORM.jitter[:4], probability=1.0
+                jitter_colors, part, np.random.default_rng(number), *TRANSFORM.jitter[:4], 1.0
             ),
             "normalise to planes": partial(normalize_into, out, part, find_normalization(TRANSFORM.normalize)),
             "labels of the crop": partial(label_into, classes, sample.label, size, window, False),
@@ -237,7 +237,8 @@ def main(arguments: list[str] | None = None) -> int:
     except SegParityError as error:
         print(f"error: {error}; --root names a folder with Cityscapes frames and labels", file=sys.stderr)
         return 2
-    texts, report = ["# The data pipeline"], {}
+    texts = ["# The data pipeline"]
+    report: dict[str, Any] = {}
     others, failures = rivals(dataset)
     for title, decode in (("Without decoding", False), ("With decoding", True)):
         candidates = [ours(dataset, decode), *(rival.timed(decode) for rival in others)]

@@ -72,7 +72,11 @@ def _kept(arguments: argparse.Namespace, dataset: Dataset) -> Iterator[Keep | No
         if arguments.server is not None:
             require_file(arguments.out, "--out")
             zipped = stack.enter_context(submission(arguments.out, arguments.server, dataset))
-            keeps.append(lambda index, label, seen: zipped.add(names[index], resize_label(seen, label.shape)))
+            keeps.append(
+                lambda index, label, seen: zipped.add(
+                    names[index], resize_label(seen, (label.shape[0], label.shape[1]))
+                )
+            )
 
         def keep(index: int, label: np.ndarray, prediction: np.ndarray) -> None:
             for action in keeps:

@@ -141,10 +141,9 @@ class CachedDataset(Dataset):
     def _keep(self, path: Path, sample: Sample) -> None:
         """Writes the sample, if there is room; says once in each process why there is none."""
         height, width = sample.image.shape[:2]
-        parts = [_HEAD.pack(_MARK, height, width, sample.label is not None), np.ascontiguousarray(sample.image).data]
-        if sample.label is not None:
-            parts.append(np.ascontiguousarray(sample.label).data)
-        size = sum(memoryview(part).nbytes for part in parts)
+        head = np.frombuffer(_HEAD.pack(_MARK, height, width, sample.label is not None), np.uint8)
+        arrays = [head, sample.image] if sample.label is None else [head, sample.image, sample.label]
+        size = sum(array.nbytes for array in arrays)
         temporary = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
         try:
             with self._taken() as total:
@@ -154,8 +153,8 @@ class CachedDataset(Dataset):
                     return self._stop(f"{self.folder} has less than {_SPARE >> 20} MiB left")
                 total.bytes += size
             with open(temporary, "wb") as file:
-                for part in parts:
-                    file.write(part)
+                for array in arrays:
+                    file.write(np.ascontiguousarray(array).data)
             os.replace(temporary, path)
         except OSError as error:
             self._stop(f"{self.folder}: {error.strerror or error}")

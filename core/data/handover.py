@@ -2,8 +2,8 @@
 
 A worker writes the batch to a file in shared memory and sends its name; the reader maps the file and deletes it, so
 that the arrays live as long as somebody looks at them. Where there is no room (a container's /dev/shm of 64 MiB), the
-batch goes through the pipe as before: slower, and said once. Files of workers or readers that were killed are deleted by
-the next loader.
+batch goes through the pipe as before: slower, and said once. Files of workers or readers that were killed are deleted
+by the next loader.
 """
 
 from __future__ import annotations
