@@ -25,7 +25,7 @@ def test_the_sheet_shows_the_first_samples_of_the_training(tmp_path):
     assert np.abs(under[grass] - blended[grass]).max() <= 1
     assert sheet.shape[1] == 2 * 70 + 6
     whole = contact_sheet(config, "val", 3, 3, 64)
-    assert whole.shape[1] == 3 * 70 + 6
+    assert whole.shape[1] == 2 * 70 + 6  # the split holds two
 
 
 def test_the_command(tmp_path, capsys):

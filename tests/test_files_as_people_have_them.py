@@ -259,3 +259,16 @@ def test_one_class_or_none_is_worth_a_warning(tmp_path, capsys):
         if expected == "only class 0 (Sky) is labelled in":
             assert result.scores.mean_iou == 1
             assert "In a mask of 0 and 255, 255 is ignored; if it means a class, store its number" in before
+
+
+def test_names_with_blanks_in_lists_of_names(tmp_path):
+    """As VOC's layout is imitated with one's own pictures; a second path in a line is left alone."""
+    for folder, suffix in (("JPEGImages", ".jpg"), ("SegmentationClass", ".png")):
+        (tmp_path / folder).mkdir()
+        for name in ("my street 1", "b"):
+            pixels = np.zeros((6, 8) if suffix == ".png" else (6, 8, 3), np.uint8)
+            (tmp_path / folder / f"{name}{suffix}").write_bytes(cv2.imencode(suffix, pixels)[1].tobytes())
+    lists = tmp_path / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_bytes("\ufeffmy street 1\r\nb.jpg SegmentationClass/b.png\r\n".encode())
+    assert [pair.label.name for pair in open_dataset("voc", "train", tmp_path).pairs] == ["my street 1.png", "b.png"]

@@ -60,6 +60,7 @@ def contact_sheet(
     tiles = []
     for image, label, name in _samples(config, dataset, split, count):
         tiles.append(_tile(normalize.undo(image), label.astype(np.uint8), name, dataset, width))
+    columns = min(columns, len(tiles))
     rows = [_row(tiles[start : start + columns], columns, width) for start in range(0, len(tiles), columns)]
     sheet = np.concatenate([_legend(dataset, rows[0].shape[1]), *rows])
     return np.ascontiguousarray(sheet)
@@ -90,7 +91,7 @@ def _tile(image: np.ndarray, label: np.ndarray, name: str, dataset: Dataset, wid
     parts = [cv2.resize(part, size, interpolation=how) for part in (image, shown)]
     present = [dataset.classes[value] for value in np.unique(label) if value < dataset.num_classes]
     ignored = float((label == IGNORE).mean())
-    lines = [name, ", ".join(present) + (f" + {ignored:.0%} ignored" if ignored else "")]
+    lines = [name, (f"{ignored:.0%} ignored; " if ignored else "") + ", ".join(present)]
     caption = np.full((len(lines) * _LINE + 4, width, 3), 255, np.uint8)
     for number, line in enumerate(lines):
         _write(caption, line, 2, (number + 1) * _LINE - 4, width)

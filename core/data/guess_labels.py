@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import yaml
 
-from core.data.datasets.containers import lossy_format, png_palette
+from core.data.datasets.containers import is_whole, lossy_format, png_palette
 from core.data.datasets.images import read_image, read_label
 from core.data.datasets.listing import read_lines
 from core.data.labels import IGNORE
@@ -104,26 +105,29 @@ def look_at_labels(paths: Sequence[Path]) -> Labels:
             if lossy_format(data):
                 found.lossy = found.lossy or path
                 continue
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
             palette = png_palette(data)
+            pixels = (
+                cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if is_whole(data) and data else None
+            )
             if palette is None and pixels is not None and pixels.ndim == 3:
                 image = read_image(path, lossless=True)
                 equal = bool((np.ptp(image, axis=2) == 0).all())
                 grey, painted = grey + equal, painted + (not equal)
-                found.values.update(np.unique(image[..., 0]).tolist() if equal else [])
+                present = np.unique(image[..., 0]).tolist() if equal else []
+                found.colors.update(_colors(image))
             else:
-                label = read_label(path, deep=True)
-                found.values.update(np.unique(label).tolist())
-                image = read_image(path, lossless=True) if palette is not None else None
-            found.looked_at += 1
+                present = np.unique(read_label(path, deep=True)).tolist()
+                if palette is not None:
+                    found.colors.update(_colors(read_image(path, lossless=True)))
         except (DataError, OSError) as failed:
             error = error or failed
             continue
-        if image is not None:
-            found.colors.update(_colors(image))
-        for value in np.unique(label).tolist() if palette is not None else ():
-            color = (palette[3 * value], palette[3 * value + 1], palette[3 * value + 2])
-            found.palettes_differ = found.palettes_differ or palettes.setdefault(value, color) != color
+        found.looked_at += 1
+        found.values.update(present)
+        for value in present if palette is not None else ():
+            if len(palette) >= 3 * value + 3:
+                color = (palette[3 * value], palette[3 * value + 1], palette[3 * value + 2])
+                found.palettes_differ = found.palettes_differ or palettes.setdefault(value, color) != color
     if not found.looked_at:
         raise DataError(str(error) if error else f"{found.lossy}: label maps are stored with loss; export them as PNG")
     found.palette = palettes
@@ -164,8 +168,9 @@ def named_in(root: Path, labels: Labels) -> tuple[list[str], str]:
 def _names_of(path: Path) -> list[str]:
     if path.suffix == ".json":
         found = json.loads(path.read_text(encoding="utf-8-sig"))
-        found = found.get("categories", found.get("classes", found)) if isinstance(found, dict) else found
-        items = list(found.values()) if isinstance(found, dict) else found
+        if isinstance(found, dict):
+            found = found.get("categories") or found.get("classes") or found
+        items: list[Any] = list(found.values()) if isinstance(found, dict) else list(found)
         return [str(item["name"] if isinstance(item, dict) else item) for item in items]
     lines = [line for _, line in read_lines(path) if not line.startswith("#")]
     names = []

@@ -57,7 +57,7 @@ class Folder(FileDataset):
     """
 
     name = "folder"
-    splits = ("train", "val")
+    splits: tuple[str, ...] = ("train", "val")
 
     def __init__(
         self,
@@ -216,8 +216,8 @@ def _files_of(
     """The picture and the label map of a line. Raises DataError where it names no picture."""
     ways = list(columns(line))
     for separator in (",", ";"):
-        first, found, second = line.partition(separator)
-        ways += [(first.strip(), second.strip())] if found else []
+        before, found, after = line.partition(separator)
+        ways += [(before.strip(), after.strip())] if found else []
     lacking = None
     for first, second in ways:
         image = _existing(first, root, path)

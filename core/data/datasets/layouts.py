@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from core.data.datasets.base import FileDataset, Pair
-from core.data.datasets.listing import IMAGE_EXTENSIONS, choose, read_lines
+from core.data.datasets.listing import IMAGE_EXTENSIONS, choose, columns, read_lines
 from core.errors import DataError, SplitMissing
 
 Folders = Mapping[str, tuple[tuple[str, str | None], ...]]
@@ -44,15 +44,19 @@ def label_below(folder: Path | None, name: str, ends: Iterable[str] = ("",)) -> 
 
 
 def names_in(path: Path) -> list[str]:
-    """The first column of a list of names, without folders' dots and extensions of pictures."""
+    """The names of a list without extensions of pictures; of two paths in a line the first. Names may hold blanks."""
     if not path.is_file():
         raise SplitMissing(f"{path}: there is no such list; the data set's layout is told in docs/data_sets.md")
     names = []
     for _, line in read_lines(path):
-        name = line.split()[0]
+        name = next(first for first, second in columns(line) if second is None or _is_path(second))
         suffix = Path(name).suffix.lower()
         names.append(name[: -len(suffix)] if suffix in (".jpg", ".jpeg", ".png") else name)
     return names
+
+
+def _is_path(text: str) -> bool:
+    return "/" in text or Path(text).suffix.lower() in LABEL_EXTENSIONS
 
 
 class FolderDataset(FileDataset):

@@ -41,7 +41,7 @@ def check_classes(examined: Examination) -> Iterator[Finding]:
         holding = [look for look in looks if look.counts is not None and look.counts[rare].any()]
         yield Finding(
             "class-rare", "note",
-            f"{len(rare)} classes have less than {RARE:.1%} of the labelled pixels of {train}: {listed}",
+            f"{_classes(rare)} with less than {RARE:.1%} of the labelled pixels of {train}: {listed}",
             "weigh the classes: loss.class_weights: enet, or the weights of the table",
             count=len(rare), settings={"loss.class_weights": "enet"}, looks=tuple(holding[:1]),
         )  # fmt: skip
@@ -69,7 +69,7 @@ def _never(examined: Examination, train: str, counts: np.ndarray) -> Iterator[Fi
     elif never:
         yield Finding(
             "class-never", "warning",
-            f"{len(never)} classes never occur{hedge}: {', '.join(names[number] for number in never[:8])}",
+            f"{_classes(never)} never occurring{hedge}: {', '.join(names[number] for number in never[:8])}",
             "take them out of data.options.classes, add pictures that show them, or split anew (data.options.seed)",
             count=len(never),
         )  # fmt: skip
@@ -86,9 +86,13 @@ def _never(examined: Examination, train: str, counts: np.ndarray) -> Iterator[Fi
         if absent:
             yield Finding(
                 "class-unscored", "note",
-                f"{split} never shows {len(absent)} classes{hedge}: {', '.join(names[n] for n in absent[:8])}",
+                f"{split} never shows {_classes(absent)}{hedge}: {', '.join(names[n] for n in absent[:8])}",
                 "the mean leaves out what is neither labelled nor predicted (metrics.absent)", count=len(absent),
             )  # fmt: skip
+
+
+def _classes(numbers: list[int]) -> str:
+    return f"{len(numbers)} class{'es' if len(numbers) > 1 else ''}"
 
 
 def check_splits(examined: Examination) -> Iterator[Finding]:

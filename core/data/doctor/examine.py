@@ -13,7 +13,7 @@ import numpy as np
 
 from core.config import Config
 from core.data.datasets.base import FileDataset, Pair
-from core.data.datasets.containers import exif_orientation, is_8_bit, lossy_format, png_palette
+from core.data.datasets.containers import exif_orientation, is_8_bit, is_whole, lossy_format, png_palette
 from core.data.datasets.images import read_image
 from core.data.doctor.alignment import Fit, fit_of
 from core.data.labels import IGNORE, OUT_OF_RANGE
@@ -239,6 +239,8 @@ def _look_at_label(look: Look, dataset: FileDataset, path: Path) -> np.ndarray |
 
 def _look_at_pixels(look: Look, data: bytes) -> None:
     """Channels and colours of a label map that holds no plain numbers."""
+    if not data or not is_whole(data):
+        return
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:

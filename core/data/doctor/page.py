@@ -68,7 +68,7 @@ def _article(examined: Examination, finding: Finding) -> str:
     files = "".join(f"<br><code>{_e(path)}</code>" for path in finding.files[:20])
     more = finding.count - len(finding.files[:20])
     files += f"<br>… and {more} more" if files and more > 0 else ""
-    listed = f"<details><summary>{finding.count} files</summary>{files}</details>" if files else ""
+    listed = f"<details><summary>files: {finding.count}</summary>{files}</details>" if files else ""
     settings = "".join(f"<br><code>{_e(key)}: {_e(_short(value))}</code>" for key, value in finding.settings.items())
     mended = f"<p>--fix writes:{settings}</p>" if settings else ""
     shown = "".join(_figures(examined, look) for look in finding.looks)
@@ -107,8 +107,10 @@ def _label(dataset: FileDataset, look: Look) -> tuple[np.ndarray | None, str]:
     try:
         stored = dataset.decode(path)
     except DataError:
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        return (None if pixels is None else pixels[..., ::-1]), ": as a picture"
+        try:
+            return read_image(path), ": as a picture"
+        except DataError:
+            return None, ""
     table = np.full(1 << 16, -1, np.int16)
     known = dataset.label_table(path)
     table[: len(known)] = known
@@ -148,13 +150,15 @@ def _classes(examined: Examination) -> list[str]:
     totals = {split: max(int(found.sum()), 1) for split, found in counts.items()}
     largest = max(float(counts[train].max()) / totals[train], 1e-9)
     heads = [f"{split}, share" for split in counts] + [f"{train}, pictures"] + [f"weight, {rule}" for rule in weights]
-    showing = np.sum([look.counts > 0 for look in examined.looks[train] if look.counts is not None] or [0], axis=0)
+    showing = np.zeros(examined.dataset.num_classes, int)
+    for look in examined.looks[train]:
+        showing += 0 if look.counts is None else (look.counts > 0).astype(int)
     rows = []
     for number, name in enumerate(examined.dataset.classes):
         color = "#" + bytes(examined.dataset.palette[number]).hex()
         share = counts[train][number] / totals[train]
         cells = [f"{counts[split][number] / totals[split]:.3%}" for split in counts]
-        cells += [str(int(np.broadcast_to(showing, examined.dataset.num_classes)[number]))]
+        cells += [str(showing[number])]
         cells += [f"{values[number]:.3g}" for values in weights.values()]
         bar = f'<i class="b" style="width:{12 * share / largest:.2f}rem"></i>'
         rows.append(
