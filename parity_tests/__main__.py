@@ -136,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
     climb.add_argument(
         "--arch", default="", help="presets or cases ('fast_scnn_aux, narrow'), by commas; all tiny by default"
     )
-    climb.add_argument("--rungs", default="1,2,3,4,5,6,7,8,9", help="numbers, separated by commas")
+    climb.add_argument("--rungs", default="1,2,3,4,5,6,7,8,9,10", help="numbers, separated by commas")
     climb.add_argument("--backends", default=",".join(backend_names()))
     climb.set_defaults(job=_climb)
     trace = commands.add_parser("trace", help="name the first submodule that differs between two backends")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import paddle
 
+from backends.paddle.distributed import local_rank
 from core.errors import ConfigError
 
 
@@ -18,13 +19,14 @@ def find_device(name: str) -> str:
     """
     count = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
     if name == "auto":
-        name = "gpu:0" if count else "cpu"
+        name = "gpu" if count else "cpu"
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "gpu", "cuda") or (index and not index.isdigit()) or (kind == "cpu" and index):
         raise ConfigError(f"--device {name}: expected auto, cpu, gpu or gpu:N")
-    if kind != "cpu" and int(index or 0) >= count:
+    number = int(index) if index else local_rank()
+    if kind != "cpu" and number >= count:
         raise ConfigError(f"--device {name}: Paddle sees {count} GPUs")
-    paddle.device.set_device("cpu" if kind == "cpu" else f"gpu:{int(index or 0)}")
+    paddle.device.set_device("cpu" if kind == "cpu" else f"gpu:{number}")
     return paddle.device.get_device()
 
 

@@ -7,14 +7,15 @@ from typing import ClassVar
 
 import numpy as np
 import paddle
-from paddle import nn
+from paddle import Tensor, nn
 
 from backends.paddle.average import MovingAverage
 from backends.paddle.data import load_batches
 from backends.paddle.device import find_device, find_low_precision
+from backends.paddle.distributed import PaddleProcesses, connect
 from backends.paddle.inference import Predictor
-from backends.paddle.layers import keep_statistics
-from backends.paddle.losses import segmentation_loss
+from backends.paddle.layers import BatchNorm, keep_statistics
+from backends.paddle.losses import mine, segmentation_loss
 from backends.paddle.models import build_model
 from backends.paddle.optim import Optimizer
 from backends.paddle.state import get_state, set_state
@@ -34,6 +35,7 @@ class Learner:
 
     def __init__(self, spec: Spec, config: Config, device: str) -> None:
         self.place = find_device(device)
+        self.processes = connect()
         self.dtype = config.train.dtype
         self.model = build_model(spec).to(dtype=self.dtype)
         self.optimizer = Optimizer(self.model, config.optimizer)
@@ -44,6 +46,13 @@ class Learner:
         self.loss_scale = LossScale() if self.low == "float16" else None
         if config.train.channels_last:
             raise ConfigError("train.channels_last: only PyTorch's layers take both layouts; leave it out")
+        if isinstance(self.processes, PaddleProcesses) and config.train.sync_batch_norm:
+            if config.train.compile:
+                raise ConfigError("train.compile: no graph holds batch norm over several processes; leave it out")
+            self.model.whole_batch = False
+            for layer in self.model.sublayers():
+                if isinstance(layer, BatchNorm):
+                    layer.processes = self.processes
         if config.train.compile:
             paddle.jit.to_static(self.model, full_graph=True)  # in place
 
@@ -73,16 +82,36 @@ class Learner:
         if self.freeze_bn:
             keep_statistics(self.model)
         self.optimizer.zero_grad()
+        if objective.mined_before():
+            self._find_hard_pixels(images, objective)
+            paddle.seed(seed)
         total: list[float] = []
         for part, pictures in enumerate(images):
-            x = paddle.to_tensor(pictures, dtype=self.dtype)
-            with paddle.amp.auto_cast(enable=self.low is not None, dtype=self.low or "bfloat16"):
-                outputs = self.model(x)
-            loss, heads = segmentation_loss(outputs, objective, part)
+            loss, heads = segmentation_loss(self._forward(pictures), objective, part)
             (loss if self.loss_scale is None else loss * self.loss_scale.value).backward()
             values = [float(head) for head in heads]
             total = [a + b for a, b in zip(total, values)] if total else values
-        return total
+        if isinstance(self.processes, PaddleProcesses):
+            self.processes.sum_gradients(list(self.optimizer.parameters.values()))
+            if self.model.whole_batch:
+                self.processes.average(self._statistics())
+        return list(self.processes.sum(np.array(total, np.float64)))
+
+    def _forward(self, pictures: np.ndarray) -> tuple[Tensor, ...]:
+        x = paddle.to_tensor(pictures, dtype=self.dtype)
+        with paddle.amp.auto_cast(enable=self.low is not None, dtype=self.low or "bfloat16"):
+            return self.model(x)
+
+    def _statistics(self) -> list[Tensor]:
+        return self.model.buffers()
+
+    @paddle.no_grad()
+    def _find_hard_pixels(self, images: Sequence[np.ndarray], objective: Objective) -> None:
+        """A forward pass of every part before the first is learnt from; the statistics stay as they were."""
+        before = [buffer.clone() for buffer in self._statistics()]
+        mine((self._forward(pictures) for pictures in images), objective)
+        for buffer, kept in zip(self._statistics(), before):
+            buffer.set_value(kept)
 
     def update(self, lr: float) -> None:
         if self.loss_scale is not None and not self._unscale(self.loss_scale):

@@ -1,4 +1,4 @@
-"""The nine rungs, from the lowest up."""
+"""The ten rungs, from the lowest up."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from parity_tests.rungs.forward import Forward
 from parity_tests.rungs.losses import Losses
 from parity_tests.rungs.optimizers import Optimizers
 from parity_tests.rungs.parameters import Parameters
+from parity_tests.rungs.processes import ProcessesRung
 from parity_tests.rungs.protocol import Labels
 from parity_tests.rungs.training import Training
 
@@ -25,5 +26,6 @@ RUNGS: dict[str, Rung] = {
         Labels(),
         Training(),
         Checkpoints(),
+        ProcessesRung(),
     )
 }

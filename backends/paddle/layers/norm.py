@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from backends.paddle.distributed import PaddleProcesses, SynchronisedNorm
 from core.arch.parts import GroupNormSpec, NormSpec
 
 
@@ -13,13 +15,23 @@ class BatchNorm(nn.BatchNorm2D):
     """Batch norm over [N, C, ...]; Paddle's `momentum` is the share the old statistics keep.
 
     Its running variance is the biased one, as the contract asks. A batch of one value per channel, which PyTorch
-    refuses, would get a variance of zero: refused here too, where the size is known.
+    refuses, would get a variance of zero: refused here too, where the size is known. Where a run has several
+    `processes` the statistics are those of the whole batch.
     """
+
+    processes: PaddleProcesses | None = None
 
     def __init__(self, channels: int, spec: NormSpec) -> None:
         super().__init__(channels, momentum=1 - spec.momentum, epsilon=spec.eps, data_format="NCHW")
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.training and self.processes is not None:
+            # As Paddle's own kernel, which holds both constants in float32.
+            old, eps = np.float32(self._momentum), float(np.float32(self._epsilon))
+            out, mean, variance = SynchronisedNorm.apply(x, self.weight, self.bias, eps, self.processes)
+            for kept, found in ((self._mean, mean), (self._variance, variance)):
+                kept.set_value((float(old) * kept + float(1 - old) * found).detach())
+            return out
         if self.training and paddle.in_dynamic_mode() and x.size == x.shape[1]:
             raise ValueError(f"batch norm cannot train on one value per channel: {list(x.shape)}")
         return F.batch_norm(
