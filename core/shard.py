@@ -52,6 +52,9 @@ class Processes(Protocol):
     def gather(self, array: np.ndarray) -> list[np.ndarray]:
         """Every process's array, float64 or int64 of one dimension; lengths may differ. By rank."""
 
+    def leave(self) -> None:
+        """This process's work is done."""
+
 
 class Alone:
     """One process."""
@@ -63,6 +66,8 @@ class Alone:
 
     def gather(self, array: np.ndarray) -> list[np.ndarray]:
         return [array]
+
+    def leave(self) -> None: ...
 
 
 ALONE = Alone()
@@ -95,6 +100,38 @@ def agree(processes: Processes, error: Exception | None) -> None:
 def _bytes(text: str, failed: bool) -> np.ndarray:
     """int64 of a text behind a mark, nothing where there is no error."""
     return np.frombuffer(f"!{text}".encode() if failed else b"", np.uint8).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The environment variables by which a process takes one of several roles: the role's, one of `roles`, the number
+    of workers', and what must be set with them. start: what to start, for the error."""
+
+    role: str
+    roles: tuple[str, ...]
+    workers: str
+    needed: tuple[str, ...]
+    start: str
+
+    def read(self, environment: Mapping[str, str]) -> tuple[str | None, int]:
+        """The role and the number of workers; none and 1 where neither is set. Raises ConfigError for half of it."""
+        names = (self.role, self.workers, *self.needed)
+        found = {name: environment.get(name, "") for name in names}
+        if not found[self.role] and not found[self.workers]:
+            return None, 1
+        missing = [name for name, value in found.items() if not value]
+        wrong = None
+        if missing:
+            wrong = f"{', '.join(name for name in names if found[name])} set, {', '.join(missing)} not"
+        elif found[self.role] not in self.roles:
+            wrong = f"{self.role} is {found[self.role]!r}, none of {', '.join(self.roles)}"
+        else:
+            for name in (self.workers, *(name for name in self.needed if name.endswith(("PORT", "SERVER")))):
+                if not found[name].isdigit() or int(found[name]) < 1:
+                    wrong = f"{name} is {found[name]!r}, no number from 1"
+        if wrong:
+            raise ConfigError(f"environment: {wrong}; start {self.start}, or unset {', '.join(names)} to run alone")
+        return found[self.role], int(found[self.workers])
 
 
 class Lost(TrainingError):

@@ -111,6 +111,7 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
             keep=keep,
             processes=processes,
         )
+    processes.leave()
     if not processes.shard.leads:
         return
     print(f"{dataset.name}/{dataset.split}, {result.pictures} pictures, {config.model.preset} in {backend.name}")

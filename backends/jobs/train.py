@@ -60,6 +60,7 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
             _resume(arguments, backend, directory)
     else:
         _start(arguments, backend, directory)
+    backend.connect().leave()
 
 
 def _start(arguments: argparse.Namespace, backend: Backend, directory: RunDirectory) -> None:

@@ -15,7 +15,7 @@ import paddle.distributed as dist
 from paddle import Tensor
 from paddle.autograd import PyLayer, PyLayerContext
 
-from core.shard import ALONE, Processes, Shard, Variables, lost
+from core.shard import ALONE, Processes, Shard, Variables, barrier, lost
 
 VARIABLES = Variables(
     "PADDLE_TRAINER_ID",
@@ -49,6 +49,9 @@ class PaddleProcesses:
         own = np.zeros(max(int(sizes.max()), 1), array.dtype)
         own[: array.size] = array
         return [part.numpy()[: int(size)] for part, size in zip(self.gather_tensor(paddle.to_tensor(own)), sizes)]
+
+    def leave(self) -> None:
+        barrier(self)
 
     def sum_tensor(self, tensor: Tensor) -> Tensor:
         """All-reduces in place."""

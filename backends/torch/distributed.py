@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from core.shard import ALONE, Processes, Shard, Variables, lost
+from core.shard import ALONE, Processes, Shard, Variables, barrier, lost
 
 VARIABLES = Variables(
     "RANK", "WORLD_SIZE", ("MASTER_ADDR", "MASTER_PORT"), "torchrun --nproc_per_node N -m backends.torch.train …"
@@ -44,6 +44,11 @@ class TorchProcesses:
         own = torch.zeros(max(int(sizes.max()), 1), dtype=torch.from_numpy(array).dtype)
         own[: array.size] = torch.from_numpy(array)
         return [part[: int(size)].numpy() for part, size in zip(self.gather_tensor(own), sizes)]
+
+    def leave(self) -> None:
+        barrier(self)  # gloo aborts a process that still listens to one that has destroyed its group
+        if torch.cuda.is_available():
+            dist.destroy_process_group()
 
     def sum_tensor(self, tensor: Tensor) -> Tensor:
         """All-reduces in place."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from mxnet import init
+import numpy as np
+from mxnet import autograd, init
 from mxnet.gluon import Block, HybridBlock, nn
 
+from backends.mxnet.distributed import MXNetProcesses
 from backends.mxnet.layers.network import Tensor
 from core.arch.parts import GroupNormSpec, NormSpec
 
@@ -15,14 +17,37 @@ class BatchNorm(nn.BatchNorm):
     """Batch norm over [N, C, ...].
 
     MXNet's momentum is the share the old statistics keep, its running variance the biased one; both statistics change
-    in the backward pass, not in the forward.
+    in the backward pass, not in the forward. Where a run has several `processes` the statistics are those of the whole
+    batch, and change in the forward pass of what is learnt from.
     """
+
+    processes: MXNetProcesses | None = None
 
     def __init__(self, channels: int, spec: NormSpec) -> None:
         # scale=True: without it MXNet fixes the scale at 1 (`fix_gamma`).
         super().__init__(
             axis=1, momentum=1 - spec.momentum, epsilon=spec.eps, center=True, scale=True, in_channels=channels
         )
+        self.eps, self.old = spec.eps, float(np.float32(1 - spec.momentum))  # MXNet's kernel holds it in float32
+
+    def share(self, processes: MXNetProcesses, name: str, dtype: str) -> None:
+        """Normalises over all processes from now on. `name`: the layer's, by which the processes know its sums."""
+        self.processes, self.layer = processes, name
+        channels = self.in_channels
+        for use, size in (("forward", processes.shard.world * (2 * channels + 1)), ("backward", 2 * channels)):
+            processes.key(size, dtype, name, use)
+
+    def hybrid_forward(
+        self, F: ModuleType, x: Tensor, gamma: Tensor, beta: Tensor, running_mean: Tensor, running_var: Tensor
+    ) -> Tensor:
+        if self.processes is None or not autograd.is_training() or self._kwargs["use_global_stats"]:
+            return super().hybrid_forward(F, x, gamma, beta, running_mean, running_var)
+        y, mean, variance = F.Custom(x, gamma, beta, op_type="synchronised_norm", layer=self.layer, eps=repr(self.eps))
+        if autograd.is_recording():
+            with autograd.pause():
+                for kept, found in ((running_mean, mean), (running_var, variance)):
+                    kept[:] = self.old * kept + (1 - self.old) * found
+        return y
 
 
 class GroupNorm(HybridBlock):
