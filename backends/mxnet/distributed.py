@@ -35,19 +35,34 @@ class MXNetProcesses:
         name = (size, dtype, *use)
         if name not in self._keys:
             self._keys[name] = len(self._keys)
-            self._store.init(self._keys[name], nd.zeros((size,), dtype=dtype))
+            length = size if dtype == "float32" else 3 * self.shard.world * size
+            self._store.init(self._keys[name], nd.zeros((length,)))
         return self._keys[name]
 
     def exchange(self, key: int, own: np.ndarray) -> np.ndarray:
-        """The sum of all processes' arrays under a key; waits for it. From any thread."""
-        found = nd.empty(own.shape, dtype=own.dtype)
+        """The sum of all processes' arrays [n] under a key; waits for it. From any thread.
+
+        The server adds up float32 whatever it is sent. So float64 goes in three pieces of 24 bits, each process's in a
+        place of its own where the others have zeros, and is added up here.
+        """
+        if own.dtype == np.float32:
+            return self._through_server(key, own)
+        pieces = np.zeros((3, self.shard.world, own.size), np.float32)
+        rest = own.astype(np.float64)
+        for piece in pieces[:, self.shard.rank]:
+            piece[:] = rest
+            rest = rest - piece
+        found = self._through_server(key, pieces.ravel()).reshape(pieces.shape).astype(np.float64)
+        return np.asarray((found[2] + found[1] + found[0]).sum(axis=0))
+
+    def _through_server(self, key: int, own: np.ndarray) -> np.ndarray:
+        found = nd.empty(own.shape)
         with self._lock:
-            self._store.push(key, nd.array(own, dtype=own.dtype))
+            self._store.push(key, nd.array(own))
             self._store.pull(key, out=found)
         return np.asarray(found.asnumpy())
 
     def sum(self, array: np.ndarray) -> np.ndarray:
-        # The server adds up floating-point numbers alone; counts are exact up to 2**53.
         flat = array.astype(np.float64).ravel()
         return self.exchange(self.key(flat.size, "float64"), flat).reshape(array.shape).astype(array.dtype)
 
