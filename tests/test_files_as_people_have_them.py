@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from core.config import load_config
 from core.data import open_dataset
-from core.data.datasets.images import read_image, read_label
+from core.data.datasets.containers import exif_orientation
+from core.data.datasets.images import open_image, read_image, read_label
 from core.data.datasets.listing import read_lines
 from core.errors import DataError
 from core.evaluation.scoring import evaluate
@@ -272,3 +274,27 @@ def test_names_with_blanks_in_lists_of_names(tmp_path):
     lists.mkdir(parents=True)
     (lists / "train.txt").write_bytes("\ufeffmy street 1\r\nb.jpg SegmentationClass/b.png\r\n".encode())
     assert [pair.label.name for pair in open_dataset("voc", "train", tmp_path).pairs] == ["my street 1.png", "b.png"]
+
+
+@pytest.mark.parametrize("orientation", _TURNED)
+def test_webp_and_png_are_turned_as_jpeg_is(tmp_path, orientation):
+    sensor = np.zeros((32, 48, 3), np.uint8)
+    sensor[:16, :16] = 250
+    exif = b"II*\0" + struct.pack("<IH", 8, 1) + struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0) + bytes(4)
+    webp = cv2.imencode(".webp", sensor, [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()
+    stream = webp[12:]
+    extended = b"VP8X" + struct.pack("<IB3x", 10, 8) + (47).to_bytes(3, "little") + (31).to_bytes(3, "little")
+    body = b"WEBP" + extended + stream + b"EXIF" + struct.pack("<I", len(exif)) + exif
+    (tmp_path / "a.webp").write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    plain = cv2.imencode(".png", sensor)[1].tobytes()
+    chunk = b"eXIf" + exif
+    (tmp_path / "a.png").write_bytes(
+        plain[:33] + struct.pack(">I", len(exif)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + plain[33:]
+    )
+    for name in ("a.webp", "a.png"):
+        assert exif_orientation((tmp_path / name).read_bytes()) == orientation
+        np.testing.assert_array_equal(read_image(tmp_path / name), _TURNED[orientation](sensor))
+        like = read_image(tmp_path / name).shape[:2]
+        picture = open_image(tmp_path / name, like)
+        assert picture.size == like
+        np.testing.assert_array_equal(picture.first(like[0]), _TURNED[orientation](sensor))

@@ -37,7 +37,7 @@ def is_whole(data: bytes) -> bool:
         return all(sound for _, sound in chunks) and bool(chunks) and chunks[-1][0] == b"IEND"
     if data.startswith(_JPEG):
         return _jpeg_is_whole(data)
-    if _is_webp(data):  # the container states its length
+    if is_webp(data):  # the container states its length
         return len(data) >= int(struct.unpack("<I", data[4:8])[0]) + 8
     return True
 
@@ -46,13 +46,13 @@ def is_8_bit(data: bytes) -> bool:
     """Whether the picture is surely one of 8 bits or fewer a channel, as its first bytes say."""
     if data.startswith(PNG):
         return len(data) > 24 and data[24] <= 8
-    return data.startswith((_JPEG, b"BM")) or _is_webp(data)
+    return data.startswith((_JPEG, b"BM")) or is_webp(data)
 
 
 def exif_orientation(data: bytes) -> int:
-    """How a JPEG says that it is to be turned (Exif 2.32, tag 0x0112): 1, upright, to 8; 1 where it says nothing."""
-    start = data.find(b"Exif\0\0", 0, 1 << 16) + 6
-    order = _TIFF.get(data[start : start + 4]) if start > 5 and data.startswith(_JPEG) else None
+    """How a JPEG, PNG or WebP says that it is to be turned (Exif 2.32, tag 0x0112): 1, upright, to 8; 1 for silence."""
+    start = _exif_start(data)
+    order = _TIFF.get(data[start : start + 4]) if start else None
     if order is None or start + 8 > len(data):
         return 1
     first = start + int(struct.unpack_from(order + "I", data, start + 4)[0])
@@ -63,6 +63,17 @@ def exif_orientation(data: bytes) -> int:
             value = int(struct.unpack_from(order + "H", data, position + 8)[0])
             return value if 1 <= value <= 8 else 1
     return 1
+
+
+def _exif_start(data: bytes) -> int:
+    """Where the Exif block, a TIFF header, begins; 0 for none."""
+    if data.startswith(_JPEG):
+        return data.find(b"Exif\0\0", 0, 1 << 16) + 6 if b"Exif\0\0" in data[: 1 << 16] else 0
+    marker = b"eXIf" if data.startswith(PNG) else b"EXIF" if is_webp(data) else b""
+    start = data.find(marker) + 4 if marker and marker in data else 0
+    if start and marker == b"EXIF":
+        start += 4  # the chunk's length stands after its name
+    return start + 6 if start and data[start : start + 6] == b"Exif\0\0" else start
 
 
 def png_palette(data: bytes) -> bytes | None:
@@ -84,7 +95,7 @@ def lossy_format(data: bytes) -> str | None:
         return "JPEG"
     if data.startswith(_JPEG_2000):
         return "JPEG 2000"
-    if _is_webp(data) and any(kind == b"VP8 " for kind in _riff_chunks(data)):
+    if is_webp(data) and any(kind == b"VP8 " for kind in _riff_chunks(data)):
         return "lossy WebP"
     return _LOSSY_TIFF.get(tags[_COMPRESSION].value) if _COMPRESSION in (tags := _tiff_tags(data)) else None
 
@@ -132,7 +143,7 @@ def _spread(bits: int) -> np.ndarray | None:
     return (np.arange(256) // (255 // ((1 << bits) - 1))).astype(np.uint8) if bits in (1, 2, 4) else None
 
 
-def _is_webp(data: bytes) -> bool:
+def is_webp(data: bytes) -> bool:
     return data.startswith(b"RIFF") and data[8:12] == b"WEBP"
 
 

@@ -5,7 +5,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from core.data.datasets.containers import as_stored, is_8_bit, is_whole, lossy_format, netpbm_white
+from core.data.datasets.containers import (
+    as_stored,
+    exif_orientation,
+    is_8_bit,
+    is_webp,
+    is_whole,
+    lossy_format,
+    netpbm_white,
+)
 from core.data.decoding import Picture, PngRows, Whole, fast_png
 from core.errors import DataError
 
@@ -65,6 +73,8 @@ def _rows(png: PngRows, rows: int, path: str | Path) -> np.ndarray:
 
 def _picture(data: bytes, path: str | Path, flags: int) -> np.ndarray:
     """uint8 [H, W, 3], BGR."""
+    if is_webp(data) and not flags & cv2.IMREAD_IGNORE_ORIENTATION:  # which OpenCV does not turn
+        return _turned(_decode(data, flags, path), exif_orientation(data))
     if is_8_bit(data):
         return _decode(data, flags, path)
     values = _decode(data, cv2.IMREAD_UNCHANGED, path)
@@ -83,6 +93,17 @@ def _picture(data: bytes, path: str | Path, flags: int) -> np.ndarray:
             "fewer store them, would be nearly black; convert it to 8 bits (value * 255 / 4095 for 12 bits)"
         )
     return _decode(data, flags, path)
+
+
+def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """[H, W, 3] turned upright: Exif 2.32, tag 0x0112."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def read_label(path: str | Path, *, deep: bool = False) -> np.ndarray:

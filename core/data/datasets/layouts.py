@@ -56,7 +56,7 @@ def names_in(path: Path) -> list[str]:
 
 
 def _is_path(text: str) -> bool:
-    return "/" in text or Path(text).suffix.lower() in LABEL_EXTENSIONS
+    return text.startswith("/") or Path(text).suffix.lower() in LABEL_EXTENSIONS
 
 
 class FolderDataset(FileDataset):
