@@ -8,7 +8,7 @@ VENV     ?= .venv
 bin    := $(VENV)/bin
 comma  := ,
 space  := $(subst ,, )
-extras := dev,data-fast,data,report,logging,serve,docs,$(subst $(space),$(comma),$(strip $(BACKENDS)))
+extras := dev,onnx,data-fast,data,report,logging,serve,docs,$(subst $(space),$(comma),$(strip $(BACKENDS)))
 peers  := build/bench-peers
 # MXNet alone needs an old numpy.
 constraints := constraints-$(if $(filter mxnet,$(BACKENDS)),mxnet,numpy2).txt

@@ -8,12 +8,16 @@
     distributed.py connect     the processes of a run (core.shard.Processes), as the framework's launcher started them
     state.py       States      the canonical state in and out of the framework's network
     parity.py      Adapter     numpy in, numpy out: what the proof of equality asks for
+    graphs.py      Graphs      networks as files for other runtimes
+
+A runtime (`trains: false` in its description) has inference.py and device.py alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -21,6 +25,7 @@ import numpy as np
 from core.arch import Spec
 from core.config import Config
 from core.data.pipeline import TrainingSamples
+from core.export import ExportForm
 from core.losses import Objective
 from core.shard import ALONE, Processes
 
@@ -112,13 +117,30 @@ class Devices(Protocol):
 
 @dataclass(frozen=True)
 class Backend:
-    """What the jobs need of a backend."""
+    """What the jobs need of a backend.
+
+    stored: opens a network that was exported for the runtime (file, device), where the backend is one.
+    """
 
     name: str
     learner: Callable[[Spec, Config, str], Learner]
     predictor: PredictorType
     devices: Devices
     connect: Callable[[], Processes] = lambda: ALONE  # the run's processes, by the launcher's environment variables
+    stored: Callable[[Path, str], Predictor] | None = None
+
+
+Runner = Callable[[np.ndarray], np.ndarray]  # what an exported network takes -> what it gives
+
+
+class Graphs(Protocol):
+    """The module `graphs.py`: networks as files that a runtime runs without this project."""
+
+    def save(self, target: str, spec: Spec, state: Mapping[str, np.ndarray], form: ExportForm, path: Path) -> None:
+        """Writes the network for `target`, complete or not at all. Raises ConfigError where something is missing."""
+
+    def load(self, target: str, path: Path) -> Runner:
+        """The file in its own runtime, on the processor."""
 
 
 class States(Protocol):

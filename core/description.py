@@ -33,6 +33,9 @@ class Description:
     naming: what its own names for parameters are called, for people; empty where they are the canonical ones.
     leaves: kind of parameter -> last component of its name in the framework, where it is not the canonical one.
     transposed: kinds of parameters that the framework stores with their two axes swapped.
+    exports: targets of core.export that its graphs.py writes.
+    trains: False for a runtime, which only runs networks that a framework has exported.
+    extra: of this project, that installs what it needs, where it is not the backend's name.
     """
 
     title: str
@@ -43,6 +46,9 @@ class Description:
     naming: str = ""
     leaves: dict[str, str] = field(default_factory=dict)
     transposed: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+    trains: bool = True
+    extra: str = ""
 
     @property
     def installed(self) -> bool:
@@ -66,9 +72,20 @@ def read_descriptions(folder: Path) -> dict[str, Description]:
 
 
 @lru_cache(maxsize=1)
-def descriptions() -> dict[str, Description]:
-    """Name -> description of the backends that this project has, in their order."""
+def _all() -> dict[str, Description]:
     return read_descriptions(FOLDER)
+
+
+@lru_cache(maxsize=1)
+def descriptions() -> dict[str, Description]:
+    """Name -> description of the backends that this project has, in their order; runtimes are not among them."""
+    return {name: description for name, description in _all().items() if description.trains}
+
+
+@lru_cache(maxsize=1)
+def runtimes() -> dict[str, Description]:
+    """Name -> description of the backends that only run what others have exported."""
+    return {name: description for name, description in _all().items() if not description.trains}
 
 
 def require_framework(package: str) -> None:
@@ -79,12 +96,13 @@ def require_framework(package: str) -> None:
     anything. Everybody else gets a ModuleNotFoundError.
     """
     name = package.rpartition(".")[2]
-    description = descriptions()[name]
+    description = _all()[name]
     if description.installed:
         return
+    setup = f"run `make setup BACKENDS={name}`, or " if description.trains else "run "
     sentence = (
-        f"{description.title} is not installed, which {package} needs: run `make setup BACKENDS={name}`, or "
-        f'`pip install -e ".[{name}]"` in the project\'s folder'
+        f"{description.title} is not installed, which {package} needs: {setup}"
+        f'`pip install -e ".[{description.extra or name}]"` in the project\'s folder'
     )
     if sys.argv[:1] == ["-m"]:
         print(f"error: {sentence}", file=sys.stderr)

@@ -24,7 +24,7 @@ from core.description import FOLDER, backend_names
 
 Signature = tuple[tuple[str, str], ...]  # (parameter, default as written)
 BACKENDS = backend_names()
-NATIVE = ("layers", "losses", "state.py", "optim.py", "distributed.py")
+NATIVE = ("layers", "losses", "state.py", "optim.py", "distributed.py", "graphs.py")
 RENAMED = {"like": "size"}
 MODULES = sorted({path.relative_to(FOLDER / name) for name in BACKENDS for path in (FOLDER / name).rglob("*.py")})
 
@@ -53,7 +53,7 @@ def registered(node: ast.ClassDef) -> set[str]:
     return {
         target.attr
         for made in ast.walk(node)
-        if isinstance(made, ast.Assign) and ast.unparse(made.value).startswith("self.params.get(")
+        if isinstance(made, ast.Assign) and ast.unparse(made.value).startswith("self.params.get")
         for target in made.targets
         if isinstance(target, ast.Attribute)
     }

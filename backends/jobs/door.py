@@ -7,16 +7,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backends.jobs.cli import run
-from core.backend import Backend
+from core.arch import Spec
+from core.backend import Backend, Learner
+from core.config import Config
+from core.description import runtimes
+from core.errors import ConfigError
 
 
 def load_backend(name: str) -> Backend:
     """The backend in `backends/<name>/`; imports its framework."""
-    learner, inference, device = (
-        importlib.import_module(f"backends.{name}.{module}") for module in ("learner", "inference", "device")
-    )
+    inference, device = (importlib.import_module(f"backends.{name}.{module}") for module in ("inference", "device"))
+    if name in runtimes():
+        return Backend(name, _refuse, inference.Predictor, device, stored=inference.Predictor.stored)
+    learner = importlib.import_module(f"backends.{name}.learner")
     connect = importlib.import_module(f"backends.{name}.distributed").connect
     return Backend(name, learner.Learner, inference.Predictor, device, connect)
+
+
+def _refuse(spec: Spec, config: Config, device: str) -> Learner:
+    raise ConfigError("this backend only runs networks; train with backends.torch, backends.paddle or backends.mxnet")
 
 
 def door(file: str) -> Callable[..., int]:

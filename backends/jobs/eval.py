@@ -13,7 +13,7 @@ import numpy as np
 
 from backends.jobs.cli import add_server, add_weights, check_server_options, job_parser
 from backends.jobs.options import file_path, whole
-from backends.jobs.weights import load_for, resolve
+from backends.jobs.weights import open_network, resolve
 from core.arch import Spec
 from core.backend import Backend
 from core.config import Config
@@ -94,8 +94,7 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     config, weights = resolve(arguments)
     dataset = config.open_dataset(arguments.split or config.data.val)
     spec = config.segmenter(dataset.num_classes).for_inference()
-    config, state = load_for(config, spec, weights, arguments.origin, arguments.ema)
-    predictor = backend.predictor(spec, state, arguments.device)
+    config, predictor = open_network(config, spec, weights, arguments, backend)
     check_evaluation(dataset, config.eval_transform(), config.evaluation, spec, config.metrics)
     if arguments.json is not None:
         require_file(arguments.json, "--json")

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from backends.jobs.cli import add_server, add_weights, check_server_options, job_parser
 from backends.jobs.options import file_path, real
-from backends.jobs.weights import load_for, resolve
+from backends.jobs.weights import open_network, resolve
 from core.arch import Spec
 from core.backend import Backend, Predictor
 from core.config import Config
@@ -71,8 +71,8 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     names = output_names(pictures, videos)
     space = config.label_space()
     spec = config.segmenter(space.num_classes).for_inference()
-    config, state = load_for(config, spec, weights, arguments.origin, arguments.ema)
-    segment = _segmenter(config, spec, backend.predictor(spec, state, arguments.device))
+    config, predictor = open_network(config, spec, weights, arguments, backend)
+    segment = _segmenter(config, spec, predictor)
     results = Results(arguments.out, segment, extended(space.palette, spec.num_classes), arguments.alpha)
     require_folder(arguments.out, "--out")
     failed: list[Path] = []
@@ -104,8 +104,8 @@ def _submit(arguments: argparse.Namespace, backend: Backend) -> None:
     dataset = config.open_dataset(arguments.split or "test", require_labels=False)
     names = names_of_split(dataset)
     spec = config.segmenter(dataset.num_classes).for_inference()
-    config, state = load_for(config, spec, weights, arguments.origin)
-    segment = _segmenter(config, spec, backend.predictor(spec, state, arguments.device))
+    config, predictor = open_network(config, spec, weights, arguments, backend)
+    segment = _segmenter(config, spec, predictor)
     require_file(arguments.out, "--out")
     with submission(arguments.out, arguments.server, dataset) as zipped:
         for index, name in enumerate(progress(names, f"predict {dataset.split}", len(names))):

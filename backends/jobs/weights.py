@@ -13,14 +13,51 @@ from typing import Any
 import numpy as np
 
 from core.arch import Spec
+from core.backend import Backend, Predictor
 from core.checkpoint import RunDirectory
 from core.config import Config, load_config
 from core.data import DATASETS
-from core.data.normalization import describe, disagreement, settle
+from core.data.normalization import describe, disagreement, read_normalization, settle
 from core.errors import ConfigError
 from core.settings import parse_setting
 from weights_convert import LoadedWeights, load_weights
 from weights_convert.load import open_tensors
+
+ONNX = ".onnx"
+
+
+def stored_metadata(path: Path) -> dict[str, str]:
+    """What an ONNX file says of itself. Raises ConfigError where it cannot be read."""
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file")
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f'{path}: reading it needs onnx, which is not installed: run `pip install -e ".[onnx]"` in the project\'s '
+            "folder"
+        ) from error
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except Exception as error:  # protobuf's own exceptions, whose class depends on its implementation
+        raise ConfigError(f"{path}: is no ONNX file that can be read ({str(error).splitlines()[0]})") from error
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def open_network(
+    config: Config, spec: Spec, weights: Path, arguments: argparse.Namespace, backend: Backend
+) -> tuple[Config, Predictor]:
+    """The network that a job runs: from weights, or as an exported file; the configuration with its normalisation."""
+    if weights.suffix.lower() != ONNX:
+        config, state = load_for(config, spec, weights, arguments.origin, arguments.ema)
+        return config, backend.predictor(spec, state, arguments.device)
+    if backend.stored is None:
+        raise ConfigError(f"{weights}: an exported network; `python -m backends.onnxruntime.eval` (or predict) runs it")
+    metadata = stored_metadata(weights)
+    known = read_normalization(metadata.get("normalization"))
+    normalize = settle(config.transform.normalize, known)
+    config = replace(config, transform=replace(config.transform, normalize=normalize))
+    return config, backend.stored(weights, arguments.device)
 
 
 def resolve(arguments: argparse.Namespace) -> tuple[Config, Path]:
@@ -44,7 +81,7 @@ def config_of(weights: Path, overrides: Sequence[str]) -> Config:
 
     Raises ConfigError where neither the file nor `overrides` name the network.
     """
-    metadata = open_tensors(weights).metadata
+    metadata = stored_metadata(weights) if weights.suffix.lower() == ONNX else open_tensors(weights).metadata
     if metadata.get("config"):
         return load_config(None, overrides, text=metadata["config"], where=f"{weights} (configuration inside)")
     text = json.dumps(_network_of(metadata, weights))

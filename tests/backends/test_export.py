@@ -1,0 +1,132 @@
+"""`export`: every target of the backend, run in its runtime; ONNX for every family; the ONNX Runtime backend."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from backends.jobs import export
+from backends.jobs.door import load_backend
+from core.arch import PRESETS, build
+from core.backend import Graphs
+from core.config import Config, ModelConfig
+from core.data.normalization import NORMALIZATIONS, Normalize
+from core.errors import ConfigError
+from core.export import Comparison, ExportForm, compare
+from tests.backends.test_folding import trained_state
+
+Module = Callable[[str], ModuleType]
+TINY = sorted(name for name in PRESETS if name.endswith("_tiny"))
+COVERING = ["ccnet_tiny", "fast_scnn_tiny"]  # attention; adaptive pooling
+PIXELS = Normalize((120.0, 110.0, 100.0), (60.0, 58.0, 55.0), channel_order="bgr")
+
+
+def target_of(backend: str) -> str:
+    return {"torch": "onnx", "paddle": "paddle-inference", "mxnet": "mxnet-symbol"}[backend]
+
+
+def exported(name: str, backend: str, target: str, form: ExportForm, folder: Path) -> dict[str, Comparison]:
+    """The network with weights from a fixed seed, saved, loaded in its runtime and compared."""
+    if target == "onnx":
+        pytest.importorskip("onnxruntime", reason='onnx is not installed: pip install -e ".[onnx]"')
+    spec = build(name).for_inference()
+    state = {key: value.astype(np.float32) for key, value in trained_state(spec).items()}
+    source = export._Source(Config(model=ModelConfig(preset=name)), spec, state, None)
+    graphs: Graphs = importlib.import_module(f"backends.{backend}.graphs")
+    path = folder / f"network{export.ENDINGS.get(target, '')}"
+    graphs.save(target, spec, state, form, path)
+    reference = load_backend(backend).predictor(spec, state, "cpu")
+    return export.check(graphs.load(target, path), reference, form, source, PIXELS)
+
+
+@pytest.mark.parametrize("name", COVERING)
+def test_exported_networks_answer_as_the_backends(name: str, backend: str, tmp_path: Path) -> None:
+    size = build(name).size_at_least(64, 96)
+    found = exported(name, backend, target_of(backend), ExportForm(size), tmp_path)
+    assert len(found) == 2
+    assert all(result.passes for result in found.values()), found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TINY)
+def test_every_family_is_exported(name: str, backend: str, tmp_path: Path) -> None:
+    size = build(name).size_at_least(64, 96)
+    found = exported(name, backend, target_of(backend), ExportForm(size), tmp_path)
+    assert all(result.passes for result in found.values()), found
+
+
+def test_any_size_pictures_in_classes_out(backend: str, tmp_path: Path) -> None:
+    """Two sizes; uint8 in, normalised inside with reversed channels, classes out."""
+    form = ExportForm(None, PIXELS, argmax=True, metadata={"preset": "fast_scnn_tiny"})
+    found = exported("fast_scnn_tiny", backend, target_of(backend), form, tmp_path)
+    assert len(found) == 4
+    assert all(result.passes and result.error is None for result in found.values()), found
+    files = [path.read_bytes() for path in tmp_path.iterdir()]
+    assert any(b"fast_scnn_tiny" in content for content in files)
+
+
+def test_beyond_tolerance_is_told() -> None:
+    reference = np.random.default_rng(0).standard_normal((1, 5, 8, 8)).astype(np.float32)
+    assert compare(reference, reference).passes
+    assert not compare(reference, reference + 0.1).passes
+    assert not compare(reference, np.full_like(reference, np.nan)).passes
+    assert not compare(reference, np.roll(reference, 1, axis=1).argmax(axis=1)).passes
+    assert compare(reference, reference.argmax(axis=1).astype(np.uint8)).passes
+
+
+def test_another_backends_target_is_one_sentence(backend: str) -> None:
+    other = {"torch": "mxnet-symbol", "paddle": "onnx", "mxnet": "paddle-inference"}[backend]
+    with pytest.raises(ConfigError, match=rf"--to {other}: backends\.{backend} writes"):
+        export._graphs(backend, other)
+    with pytest.raises(ConfigError, match="trtexec"):
+        export._graphs(backend, "tensorrt")
+
+
+def test_the_job_writes_a_file_that_says_what_it_is(
+    backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if backend != "torch":
+        pytest.skip("the job is the same for all; the files differ, see above")
+    onnx = pytest.importorskip("onnx", reason='onnx is not installed: pip install -e ".[onnx]"')
+    out = tmp_path / "network.onnx"
+    arguments = ["--preset", "fast_scnn_tiny", "--to", "onnx", "--size", "64x96", "--out", str(out)]
+    assert importlib.import_module("backends.torch.export").main(arguments) == 0
+    assert "argmax agreement 100" in capsys.readouterr().out
+    said = {entry.key: entry.value for entry in onnx.load(str(out)).metadata_props}
+    assert json.loads(said["classes"])
+    assert json.loads(said["normalization"])["std"]
+    assert {"palette", "protocol", "checksum", "config"} <= said.keys()
+    # The deployed file, scored by the evaluator of all.
+    scores = [tmp_path / "file.json", tmp_path / "network.json"]
+    data = ["--set", "data.options={size: [64, 96], val: 2}", "--set", "model.preset=fast_scnn_tiny"]
+    from backends.onnxruntime.eval import main
+
+    assert main(["--weights", str(out), "--json", str(scores[0]), *data]) == 0
+    miou = json.loads(scores[0].read_text())["metrics"]
+    assert miou
+    assert main(["--weights", str(tmp_path / "absent.onnx")]) == 2
+    assert importlib.import_module("backends.torch.eval").main(["--weights", str(out), *data]) == 2
+    assert "backends.onnxruntime.eval" in capsys.readouterr().err
+
+
+def test_onnx_runtime_is_a_backend(backend: str) -> None:
+    if backend != "torch":
+        pytest.skip("its networks are PyTorch's")
+    pytest.importorskip("onnxruntime", reason='onnx is not installed: pip install -e ".[onnx]"')
+    spec = build("pspnet_tiny").for_inference()
+    state = {key: value.astype(np.float32) for key, value in trained_state(spec).items()}
+    runtime, torch = (load_backend(name) for name in ("onnxruntime", "torch"))
+    for size in (spec.size_at_least(64, 96), spec.size_at_least(97, 65)):
+        x = NORMALIZATIONS["imagenet"](np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8))[None]
+        ours, theirs = (b.predictor(spec, state, "cpu") for b in (runtime, torch))
+        expected = theirs.logits(x, size)
+        assert np.abs(ours.logits(x, size) - expected).max() < 1e-4 * np.abs(expected).max()
+        assert (ours.labels(x, size) == theirs.labels(x, size)).mean() > 0.999
+    with pytest.raises(ConfigError, match="only runs networks"):
+        runtime.learner(spec, Config(), "cpu")
