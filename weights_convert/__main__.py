@@ -1,4 +1,4 @@
-"""`python -m weights_convert SRC DST` and `python -m weights_convert inspect FILE`."""
+"""`python -m weights_convert SRC DST`, `… inspect FILE` and `… map SRC --onto NAMES`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from typing import Any
 
 from core.data.normalization import NORMALIZATIONS
 from core.errors import SegParityError, WeightsError
+from core.files import write_text
 from core.settings import merge_layers, parse_setting
 from weights_convert.formats import FORMATS
 from weights_convert.inspection import inspect_file, table
 from weights_convert.load import count_reasons
+from weights_convert.mapping import propose_map
+from weights_convert.name_map import map_text
+from weights_convert.propose import parse_hints
 from weights_convert.rescue import Rescued, Target, rescue, rescue_as_is, target_of, weight_path
 from weights_convert.sources import SOURCES
 from weights_convert.verify import report
@@ -73,6 +77,9 @@ def convert_parser() -> argparse.ArgumentParser:
         help="with --as-is: batch norms named and fully connected layers laid out as torch, paddle or mxnet has them",
     )
     parser.add_argument(
+        "--map", type=weight_path, metavar="FILE", help="any network, under the names of a map (see `map --help`)"
+    )
+    parser.add_argument(
         "--fold",
         action="store_true",
         help="batch norms folded into the convolutions before them: the same outputs in inference, but for rounding",
@@ -89,7 +96,7 @@ def _convert(arguments: Sequence[str]) -> int:
     parser = convert_parser()
     options = parser.parse_args(arguments)
     target = target_of(options.target, options.format)
-    if options.as_is:
+    if options.as_is or options.map is not None:
         return _convert_as_is(parser, options, target)
     if options.layout is not None:
         raise WeightsError("--layout goes with --as-is: a known network is laid out as the framework of DST wants it")
@@ -130,17 +137,21 @@ def _say_beside(done: Rescued) -> None:
 
 
 def _convert_as_is(parser: argparse.ArgumentParser, options: argparse.Namespace, target: Target) -> int:
-    taken = ("source", "target", "as_is", "ema", "format", "layout")
+    taken = ("source", "target", "as_is", "ema", "format", "map" if options.map is not None else "layout")
     given = [name for name, value in vars(options).items() if value != parser.get_default(name)]
     needless = [OPTIONS.get(name, f"--{name}") for name in given if name not in taken]
     if needless:
-        raise WeightsError(f"--as-is asks for no network, so that it takes no {', '.join(needless)}")
-    done = rescue_as_is(options.source, target, ema=options.ema, layout=options.layout)
+        raise WeightsError(
+            f"{'--as-is' if options.as_is else '--map'} asks for no network, so that it takes no {', '.join(needless)}"
+        )
+    done = rescue_as_is(options.source, target, ema=options.ema, layout=options.layout, map_file=options.map)
     print(f"{options.source}: {len(done.tensors)} tensors, {done.tensors.format}")
     for note in done.notes:
         print(f"  note: {note}")
-    kept = "names and layouts are those of the source" if options.layout is None else f"in {options.layout}'s layouts"
-    print(f"{target.weights}: written as it is: {kept}")
+    layouts = f"in {options.layout}'s layouts"
+    kept = "names and layouts are those of the source" if options.layout is None else layouts
+    kept = f"under the names of {options.map}" if options.map is not None else f"as it is: {kept}"
+    print(f"{target.weights}: written {kept}")
     _say_beside(done)
     return 0
 
@@ -155,10 +166,39 @@ def _inspect(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _map(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m weights_convert map",
+        description="Proposes which tensor of SRC is which of another network, as YAML to read, correct and keep. Apply\n"
+        "it with `python -m weights_convert SRC DST --map FILE`. A list of names is printed by\n"
+        "  torch   for n, t in net.state_dict().items(): print(n, *t.shape)\n"
+        "  paddle  for n, t in net.state_dict().items(): print(n, *t.shape)\n"
+        "  mxnet   for n, p in net._collect_params_with_prefix().items(): print(n, *p.shape)",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", metavar="SRC", type=weight_path)
+    parser.add_argument("--onto", required=True, metavar="NAMES", type=weight_path, help="a list, or a weight file")
+    parser.add_argument("--out", metavar="FILE", type=weight_path, help="where the map goes; printed without")
+    parser.add_argument("--hint", action="append", default=[], metavar="SCOPE=SCOPE", help="what belongs together")
+    parser.add_argument("--ema", action="store_true", help="the moving average kept beside the weights")
+    options = parser.parse_args(arguments)
+    found = propose_map(options.source, options.onto, parse_hints(options.hint), ema=options.ema)
+    head = f"{options.source.name} onto {options.onto.name}\n" + "\n".join(found.lines())
+    for line in found.lines():
+        print(line, file=sys.stderr)
+    if options.out is None:
+        print(map_text(found.names, head), end="")
+    else:
+        write_text(options.out, map_text(found.names, head))
+        print(f"{options.out}: written", file=sys.stderr)
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _inspect(given[1:]) if given[:1] == ["inspect"] else _convert(given)
+        jobs = {"inspect": _inspect, "map": _map}
+        return jobs[given[0]](given[1:]) if given and given[0] in jobs else _convert(given)
     except SegParityError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -22,6 +22,7 @@ from core.tensors import listing, raw_bytes
 from weights_convert.as_is import relaid
 from weights_convert.formats import Tensors, format_of, read, write
 from weights_convert.load import Imported, import_weights, normalization_of
+from weights_convert.mapping import apply_map
 from weights_convert.native_names import reader_of, to_native
 
 KEPT = ("dataset", "classes", "normalization", "config")  # of the source's metadata, where it has them
@@ -106,25 +107,35 @@ def write_native(
 
 
 def convert_as_is(
-    source: str | os.PathLike[str], target: str | os.PathLike[str], *, ema: bool = False, layout: str | None = None
-) -> tuple[Tensors, dict[str, str], list[str]]:
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    ema: bool = False,
+    layout: str | None = None,
+    map_file: Path | None = None,
+) -> tuple[Tensors, dict[str, str], dict[str, str], list[str]]:
     """Reads `source` and writes it to `target` under the same names; no network need be known.
 
     layout: a backend whose conventions the result is to follow: names of leaves and the axes of fully connected layers
-    (weights_convert.as_is). Without it layouts and names are kept. Scalars, which an MXNet list cannot hold, get the
-    shape (1,) there. Returns what was read, source name -> name in the target, and notes. Raises WeightsError.
+    (weights_convert.as_is). map_file: a map of names (weights_convert.name_map). Without either, names and layouts are
+    kept. Scalars, which an MXNet list cannot hold, get the shape (1,) there.
+
+    Returns what was read, source name -> name in the target, what was dropped and why, and notes. Raises WeightsError.
     """
     target = _checked_target(target)
     tensors, notes = read(source, ema=ema), []
-    arrays, names = tensors.arrays, {name: name for name in tensors}
-    if layout is not None:
+    arrays, names, dropped = tensors.arrays, {name: name for name in tensors}, dict[str, str]()
+    if map_file is not None:
+        arrays, names, dropped, notes = apply_map(tensors, map_file, str(source))
+    elif layout is not None:
         arrays, names, notes = relaid(tensors, layout, str(source))
     scalars = [name for name, array in arrays.items() if not array.ndim]
     if scalars and format_of(target).name == "params":
         arrays = {name: array.reshape(array.shape or (1,)) for name, array in arrays.items()}
         notes.append(f"an MXNet list holds no scalars; these got the shape (1,): {listing(scalars)}")
-    written = replace(tensors, arrays=arrays) if layout is None else Tensors(arrays, tensors.metadata)
-    return tensors, names, [*notes, *write(target, written)]
+    same = layout is None and map_file is None
+    written = replace(tensors, arrays=arrays) if same else Tensors(arrays, tensors.metadata)
+    return tensors, names, dropped, [*notes, *write(target, written)]
 
 
 def _checked_target(target: str | os.PathLike[str]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +14,14 @@ from core.arch import PRESETS, Spec, build
 from core.arch.backbones.base import BackboneSpec
 from core.errors import ConfigError, SpecError, WeightsError
 from core.schema import merged, nearest
+from core.tensors import listing
 from weights_convert.sources import SOURCES, Layout, Origin, Source, find_source
 
 SHOWN = 12
 WAY_OUT = (
     "to move it between formats without knowing the network, names and layouts kept: "
-    "`python -m weights_convert SRC DST --as-is`"
+    "`python -m weights_convert SRC DST --as-is`; to give it another network's names: "
+    "`python -m weights_convert map SRC --onto NAMES`"
 )
 
 
@@ -136,7 +139,7 @@ def identify(
         raise WeightsError(f"{where}: {what}; it has {', '.join(known)}")
     good = [fit for fit in fits if fit.problems == 0]
     if not good:
-        near = _no_fit(where, fits, len(shapes))
+        near = _no_fit(where, fits, shapes)
         raise NoFit(f"{near}\n{WAY_OUT}", near.matched)
     best = [fit for fit in good if _changes(fit) == min(_changes(other) for other in good if _rival(fit, other))]
     different = [fit for fit in best if not fit.same_state(best[0])]
@@ -211,13 +214,35 @@ def _read_as(
         return None
 
 
-def _no_fit(where: str, fits: list[Fit], count: int) -> NoFit:
+def _nearest_by_shape(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Of a file whose names say nothing: the preset with whose tensors it shares most shapes, and what is missing."""
+    here = Counter(tuple(sorted(shape)) for shape in shapes.values())
+    best, most = ("", 0.0), list[str]()
+    for name, preset in PRESETS.items():
+        wanted = preset.spec.parameters()
+        rest, lacking = here.copy(), []
+        for parameter in wanted:
+            key = tuple(sorted(parameter.shape))
+            rest[key] -= 1
+            if rest[key] < 0:
+                lacking.append(f"{parameter.name} {parameter.shape}")
+        shared = 2 * (len(wanted) - len(lacking)) / (len(wanted) + len(shapes))
+        if shared > best[1]:
+            best, most = (name, shared), lacking
+    if not best[0]:
+        return "No preset has a tensor of one of its shapes."
+    what = f"; without a counterpart: {len(most)} of its tensors, {listing(most, 5)}" if most else ""
+    return f"Nearest by its shapes: preset {best[0]}, {best[1]:.0%} of all tensors shared{what}"
+
+
+def _no_fit(where: str, fits: list[Fit], shapes: Mapping[str, tuple[int, ...]]) -> NoFit:
+    count = len(shapes)
     near = min(fits, key=lambda fit: (fit.problems, -len(fit.origins)))
     if not near.origins:
         tried = dict.fromkeys(fit.source.name for fit in fits)
         return NoFit(
             f"{where}: its names are those of no network of {'origin' if len(tried) == 1 else 'any known origin:'} "
-            f"{', '.join(tried)}; `python -m weights_convert inspect` lists them",
+            f"{', '.join(tried)}; `python -m weights_convert inspect` lists them\n{_nearest_by_shape(shapes)}",
             0,
         )
     matched = len({origin.name for origin in near.origins.values()}) - len(near.misshapen)
@@ -250,7 +275,7 @@ def fit_to(
         raise WeightsError(f"{where}: origin {origin} has no {spec.arch}")
     good = [reading for reading in readings if reading[0].problems == 0]
     if not good:
-        raise _no_fit(where, [fit for fit, _ in readings], len(shapes))
+        raise _no_fit(where, [fit for fit, _ in readings], shapes)
     different = [fit for fit, _ in good if not fit.same_state(good[0][0])]
     if different:
         names = "\n".join(f"  {fit.label}" for fit in [good[0][0], *different])

@@ -101,8 +101,12 @@ def _pair(path: Path, name: str, value: Any) -> Pair:
     return Pair(value["to"], bool(value.get("transposed", False)))
 
 
-def write_map(path: Path, found: NameMap, head: str) -> None:
-    """`head`: comment lines in front."""
+def write_map(path: Path, found: NameMap, head: str = "") -> None:
+    write_text(path, map_text(found, head))
+
+
+def map_text(found: NameMap, head: str = "") -> str:
+    """As YAML; `head`: comment lines in front."""
     pairs: dict[str, Any] = {}
     for name, pair in found.pairs.items():
         said: dict[str, Any] = {"to": pair.to}
@@ -113,4 +117,4 @@ def write_map(path: Path, found: NameMap, head: str) -> None:
         pairs[name] = said if len(said) > 1 else pair.to
     values = {"pairs": pairs, "dropped": found.dropped, "modules": found.modules}
     body = yaml.safe_dump({k: v for k, v in values.items() if v or k == "pairs"}, sort_keys=False, width=118)
-    write_text(path, "".join(f"# {line}\n" for line in head.splitlines()) + body)
+    return "".join(f"# {line}\n" for line in head.splitlines()) + body

@@ -132,12 +132,16 @@ def _new_folds(imported: Imported, written: Imported) -> list[Foldable]:
     return [fold for fold in written.spec.folds() if fold.norm not in before]
 
 
-def unchanged(arrays: Mapping[str, np.ndarray], names: Mapping[str, str] | None = None) -> list[Pair]:
-    """The name map of weights whose network is not known: `names` from the source's to the result's."""
-    return [
-        {"source": name, "result": (names or {}).get(name, name), "shape": list(array.shape), "done": ""}
-        for name, array in arrays.items()
-    ]
+def renamed(
+    arrays: Mapping[str, np.ndarray], names: Mapping[str, str], written: Mapping[str, Sequence[int]]
+) -> list[Pair]:
+    """The name map of weights whose network is not known: `names` from the source's to the result's, and the latter's
+    shapes."""
+    pairs = []
+    for name, to in names.items():
+        before, after = list(arrays[name].shape), list(written.get(to, arrays[name].shape))
+        pairs.append({"source": name, "result": to, "shape": after, "done": "" if before == after else f"was {before}"})
+    return pairs
 
 
 def _preprocessing(normalization: str | Normalize | None) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from core.files import require_folder, write_text
 from core.schema import to_plain
 from core.tensors import Tensors
 from weights_convert.convert import Conversion, convert, convert_as_is
-from weights_convert.formats import FORMATS
+from weights_convert.formats import FORMATS, read
 from weights_convert.load import Imported
-from weights_convert.proof import unchanged, write_proof
+from weights_convert.proof import renamed, write_proof
 from weights_convert.verify import Verification, verify
 
 WEIGHTS, CONFIG, PROOF = "model", "config.yaml", "proof"  # names in a folder
@@ -101,14 +101,21 @@ def rescue(source: Path, target: Target, *, verified: bool = False, **options: A
     return Rescued(target, imported.tensors, imported, notes, proof, found)
 
 
-def rescue_as_is(source: Path, target: Target, *, ema: bool = False, layout: str | None = None) -> Rescued:
-    """Moves any network to another format and proves it. Raises WeightsError."""
+def rescue_as_is(
+    source: Path, target: Target, *, ema: bool = False, layout: str | None = None, map_file: Path | None = None
+) -> Rescued:
+    """Moves any network to another format, under its own names or a map's, and proves it. Raises WeightsError."""
     with _Folder(target):
-        tensors, moved, notes = convert_as_is(source, target.weights, ema=ema, layout=layout)
+        tensors, moved, dropped, notes = convert_as_is(
+            source, target.weights, ema=ema, layout=layout, map_file=map_file
+        )
         said = read_normalization(tensors.metadata.get("normalization"))
-        map_ = unchanged(tensors.arrays, moved)
+        written = {name: array.shape for name, array in read(target.weights).items()}
+        map_ = renamed(tensors.arrays, moved, written)
         notes = [*tensors.notes, *notes]
-        proof = write_proof(target.weights, target.beside, source, tensors, map_=map_, normalization=said, notes=notes)
+        proof = write_proof(
+            target.weights, target.beside, source, tensors, map_=map_, dropped=dropped, normalization=said, notes=notes
+        )
     return Rescued(target, tensors, None, notes, proof)
 
 
