@@ -169,8 +169,8 @@ def _inspect(arguments: Sequence[str]) -> int:
 def _map(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m weights_convert map",
-        description="Proposes which tensor of SRC is which of another network, as YAML to read, correct and keep. Apply\n"
-        "it with `python -m weights_convert SRC DST --map FILE`. A list of names is printed by\n"
+        description="Proposes which tensor of SRC is which of another network, as YAML to read and correct. Apply it\n"
+        "with `python -m weights_convert SRC DST --map FILE`. A list of names is printed by\n"
         "  torch   for n, t in net.state_dict().items(): print(n, *t.shape)\n"
         "  paddle  for n, t in net.state_dict().items(): print(n, *t.shape)\n"
         "  mxnet   for n, p in net._collect_params_with_prefix().items(): print(n, *p.shape)",

@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -214,23 +215,30 @@ def _read_as(
         return None
 
 
+@cache
+def _shapes_of_presets() -> dict[str, Counter[tuple[int, ...]]]:
+    """Of each preset how often it has which shape, the sides in order of size."""
+    return {
+        name: Counter(tuple(sorted(parameter.shape)) for parameter in preset.spec.parameters())
+        for name, preset in PRESETS.items()
+    }
+
+
 def _nearest_by_shape(shapes: Mapping[str, tuple[int, ...]]) -> str:
     """Of a file whose names say nothing: the preset with whose tensors it shares most shapes, and what is missing."""
     here = Counter(tuple(sorted(shape)) for shape in shapes.values())
     best, most = ("", 0.0), list[str]()
-    for name, preset in PRESETS.items():
-        wanted = preset.spec.parameters()
-        rest, lacking = here.copy(), []
-        for parameter in wanted:
-            key = tuple(sorted(parameter.shape))
-            rest[key] -= 1
-            if rest[key] < 0:
-                lacking.append(f"{parameter.name} {parameter.shape}")
-        shared = 2 * (len(wanted) - len(lacking)) / (len(wanted) + len(shapes))
+    for name, wanted in _shapes_of_presets().items():
+        shared = 2 * (wanted & here).total() / (wanted.total() + len(shapes))
         if shared > best[1]:
-            best, most = (name, shared), lacking
+            best = (name, shared)
     if not best[0]:
         return "No preset has a tensor of one of its shapes."
+    for parameter in PRESETS[best[0]].spec.parameters():
+        key = tuple(sorted(parameter.shape))
+        here[key] -= 1
+        if here[key] < 0:
+            most.append(f"{parameter.name} {parameter.shape}")
     what = f"; without a counterpart: {len(most)} of its tensors, {listing(most, 5)}" if most else ""
     return f"Nearest by its shapes: preset {best[0]}, {best[1]:.0%} of all tensors shared{what}"
 
