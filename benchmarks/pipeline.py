@@ -152,7 +152,8 @@ def shares(dataset: Dataset, rounds: int) -> dict[str, float]:
         scale = SCALE[0] + (SCALE[1] - SCALE[0]) * (number + 0.5) / rounds
         size = scaled_size((1024, 2048), scale)
         window = draw_window(size, (CROP, CROP), np.random.default_rng(number))
-        rows = resampling.rows_reached(1024, size[0], window[0])
+        rows = resampling.reached(1024, size[0], window[0])
+        columns = resampling.reached(2048, size[1], window[1])
         part = resampling.resize_image_window(sample.image, size, window)
         stages: dict[str, Callable[[], Any]] = {
             "label: file to classes": partial(dataset.label_of, 0),
@@ -166,7 +167,7 @@ def shares(dataset: Dataset, rounds: int) -> dict[str, float]:
         }
         if png is not None:
             stages["picture: inflate the rows"] = partial(decoding.inflate, stream, rows * (2048 * 3 + 1))
-            stages["picture: inflate, undo the filters"] = partial(png.first, rows)
+            stages["picture: inflate, undo the filters"] = partial(png.first, rows, columns)
         for name, action in stages.items():
             steps.setdefault(name, []).append(cpu_ms(action))
     return {name: statistics.median(times) for name, times in steps.items()}

@@ -67,8 +67,8 @@ def test_what_is_kept_is_what_was_decoded(root, tmp_path, monkeypatch, kind) -> 
     monkeypatch.setattr(type(plain), "__getitem__", lambda *_: pytest.fail("decoded again"))
     _same(pickle.loads(pickle.dumps(kept))[3], kept[3])
     picture, label = kept.open_sample(2)
-    assert isinstance(picture.first(1).base, np.ndarray)
-    assert not picture.first(1).flags.writeable
+    assert isinstance(picture.first(1, 1).base, np.ndarray)
+    assert not picture.first(1, 1).flags.writeable
     assert kept.location(1) == plain.location(1)
     assert (kept.classes, len(kept), kept.split) == (plain.classes, 6, "train")
     folder = kept.folder

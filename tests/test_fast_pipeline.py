@@ -1,5 +1,6 @@
 """Only what a crop needs is decoded and resized: the same samples as the plain way, compiled kernels or not."""
 
+import functools
 import struct
 import zlib
 
@@ -13,7 +14,7 @@ from core.data import decoding, resampling
 from core.data.datasets.images import open_image, read_image, read_label
 from core.data.decoding import PngRows, fast_png
 from core.data.normalization import find_normalization
-from core.data.resampling import resize_image, resize_image_window, resize_label, resize_label_window, rows_reached
+from core.data.resampling import reached, resize_image, resize_image_window, resize_label, resize_label_window
 from core.data.transforms import TrainTransform, draw_scale, draw_window, jitter_colors, scaled_size
 from core.errors import DataError
 
@@ -55,10 +56,11 @@ def test_a_window_is_cut_out_of_the_whole(h, w, height, width, top, rows, left, 
     with pytest.MonkeyPatch.context() as patch:
         _use(patch, kernels and has_kernels)
         part = resize_image_window(image, size, window, flip)
-        reached = resize_image_window(image[: rows_reached(h, height, window[0])], size, window, flip, h)
+        needed = image[: reached(h, height, window[0]), : reached(w, width, window[1])]
+        of_part = resize_image_window(needed, size, window, flip, (h, w))
     assert part.flags.c_contiguous
     assert np.abs(part.astype(int) - whole).max() <= 1
-    np.testing.assert_array_equal(reached, part)
+    np.testing.assert_array_equal(of_part, part)
     label = image[:, :, 0]
     np.testing.assert_array_equal(resize_label_window(label, size, window), resize_label(label, size)[window])
 
@@ -158,8 +160,8 @@ def test_rows_of_a_png_are_opencv_s(tmp_path, filters):
     np.testing.assert_array_equal(read_image(picture), image)
     np.testing.assert_array_equal(read_label(label), classes)
     opened = open_image(picture, like=(23, 17))
-    for rows in (1, 2, 9, 23, 99):
-        np.testing.assert_array_equal(opened.first(rows), image[:rows])
+    for rows, columns in ((1, 1), (2, 17), (9, 5), (23, 16), (23, 17), (99, 99)):
+        np.testing.assert_array_equal(opened.first(rows, columns), image[:rows, :columns])
 
 
 @needs_kernels
@@ -168,7 +170,7 @@ def test_files_of_opencv_and_palettes(tmp_path):
         image = cv2.GaussianBlur(_noise(*shape), (5, 5), 2).reshape(shape)
         path = tmp_path / "a.png"
         cv2.imwrite(str(path), image)
-        np.testing.assert_array_equal(fast_png(path.read_bytes(), color=True).first(shape[0]), image[:, :, ::-1])
+        np.testing.assert_array_equal(fast_png(path.read_bytes(), color=True).first(*shape[:2]), image[:, :, ::-1])
     indices = _noise(20, 30) % 5
     palette = struct.pack(">I", 15) + b"PLTE" + bytes(15)
     palette += struct.pack(">I", zlib.crc32(palette[4:]))
@@ -207,19 +209,19 @@ def test_a_damaged_png_is_one_sentence(tmp_path, raw, message):
 
 
 @needs_kernels
-def test_no_row_beyond_the_crop_is_decoded(tmp_path, monkeypatch):
+def test_nothing_beyond_the_crop_is_decoded(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), _noise(64, 48, 3))
     asked = []
     first = PngRows.first
-    monkeypatch.setattr(PngRows, "first", lambda self, rows: asked.append(rows) or first(self, rows))
+    monkeypatch.setattr(PngRows, "first", lambda self, *part: asked.append(part) or first(self, *part))
     picture, label = open_image(path), np.zeros((64, 48), np.uint8)
     transform = TrainTransform(crop=(16, 16), scale=(1, 1))
-    lasts = [draw_window((64, 48), (16, 16), _after_scale(seed))[0].stop for seed in range(6)]
+    windows = [draw_window((64, 48), (16, 16), _after_scale(seed)) for seed in range(6)]
     for seed in range(6):
         transform(picture, label, np.random.default_rng(seed))
-    assert asked == lasts
-    assert min(asked) < 40
+    assert asked == [(rows.stop, columns.stop) for rows, columns in windows]
+    assert min(asked)[0] < 40
 
 
 def _after_scale(seed):
@@ -234,3 +236,24 @@ def test_without_isal_the_pixels_are_the_same(monkeypatch):
     with_isal = decoding.inflate(stream, 100)
     monkeypatch.setattr(decoding, "_inflater", lambda: zlib.decompressobj)
     assert decoding.inflate(stream, 100) == with_isal == zlib.decompress(stream)[:100]
+
+
+@needs_kernels
+def test_a_numba_that_does_not_run_is_said_and_done_without(monkeypatch, capsys):
+    monkeypatch.setattr(resampling, "_kernels", functools.cache(resampling._kernels.__wrapped__))
+    failures = iter([RuntimeError("cannot cache"), ImportError("Numba needs NumPy 2.9 or less\nreally")])
+    tried = []
+
+    def fail(name):
+        tried.append(name)
+        raise next(failures)
+
+    monkeypatch.setattr(resampling.importlib, "import_module", fail)
+    image = _noise(30, 40, 3)
+    window = slice(2, 40), slice(3, 50)
+    for _ in range(2):
+        found = resize_image_window(image, (45, 60), window)
+    np.testing.assert_array_equal(found, resize_image(image, (45, 60))[window])
+    assert tried == ["core.data.kernels"] * 2
+    said = capsys.readouterr().err
+    assert said.count("numba does not run here (Numba needs NumPy 2.9 or less): the data pipeline") == 1

@@ -100,7 +100,7 @@ class CachedDataset(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         picture, label = self.open_sample(index)
-        return Sample(picture.first(picture.size[0]), label, self.name_of(index))
+        return Sample(picture.first(*picture.size), label, self.name_of(index))
 
     def name_of(self, index: int) -> str:
         return self.dataset.name_of(index)

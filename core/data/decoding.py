@@ -1,8 +1,9 @@
 """Decoding as far as a crop needs it, and in the fastest way that is installed.
 
-PNG, the format of Cityscapes and of all label maps, is deflated rows, each filtered by its neighbours: the rows up to
-one that is needed can be had without the rest. With the extra `data-fast` (Intel's ISA-L inflates, compiled kernels
-undo the filters) that takes a third of OpenCV's time, and gives the same pixels. Everything else is OpenCV's business.
+PNG, the format of Cityscapes and of all label maps, is deflated rows, each filtered by its neighbours to the left and
+above: the upper left part can be had without the rest. With the extra `data-fast` (Intel's ISA-L inflates, compiled
+kernels undo the filters) that takes a third of OpenCV's time, and gives the same pixels. Everything else is OpenCV's
+business.
 PNG: W3C recommendation, 3rd edition, sections 9 (filters) and 10 (deflate).
 """
 
@@ -33,8 +34,8 @@ class Picture(Protocol):
     def size(self) -> tuple[int, int]:
         """Height, width."""
 
-    def first(self, rows: int) -> np.ndarray:
-        """At least its first `rows` rows: uint8 [≥rows, W, 3], RGB."""
+    def first(self, rows: int, columns: int) -> np.ndarray:
+        """At least its upper left part of that size: uint8 [≥rows, ≥columns, 3], RGB."""
 
 
 class Whole:
@@ -47,7 +48,7 @@ class Whole:
     def size(self) -> tuple[int, int]:
         return self.image.shape[0], self.image.shape[1]
 
-    def first(self, rows: int) -> np.ndarray:
+    def first(self, rows: int, columns: int) -> np.ndarray:
         return self.image
 
 
@@ -64,10 +65,14 @@ class PngRows:
         self.size = size
         self.channels = channels
 
-    def first(self, rows: int) -> np.ndarray:
-        """uint8 [rows, W, 3], or [rows, W] of one channel. Raises ValueError for data that PNG does not allow."""
+    def first(self, rows: int, columns: int) -> np.ndarray:
+        """uint8 [rows, columns, 3], or [rows, columns] of one channel: the upper left part.
+
+        Filters look left and up, so what lies right of it and below is not needed. Raises ValueError for data that PNG
+        does not allow.
+        """
         height, width = self.size
-        rows = min(rows, height)
+        rows, columns = min(rows, height), min(columns, width)
         stride = width * self.channels + 1
         try:
             raw = inflate(image_data(self.data), rows * stride)
@@ -76,8 +81,8 @@ class PngRows:
         if len(raw) < rows * stride:
             raise ValueError(f"it holds {len(raw) // stride} rows of {height}")
         kernels = compiled(height * width)
-        out = np.empty((rows, width, self.channels), np.uint8)
-        if not kernels.unfilter(np.frombuffer(raw, np.uint8), out):
+        out = np.empty((rows, columns, self.channels), np.uint8)
+        if not kernels.unfilter(np.frombuffer(raw, np.uint8), stride, out):
             raise ValueError("a row's filter is none that PNG knows")
         return out if self.channels == 3 else out[:, :, 0]
 

@@ -143,13 +143,14 @@ def _unfilter_row(kind, raw, above, step, out):  # type: ignore[no-untyped-def]
 
 
 @njit(**_OPTIONS)
-def unfilter(raw, out):  # type: ignore[no-untyped-def]
-    """Inflated rows of a PNG, each after the byte of its filter -> out uint8 [H, W, C]; False: an unknown filter."""
+def unfilter(raw, stride, out):  # type: ignore[no-untyped-def]
+    """Inflated rows of a PNG of `stride` bytes, the first the filter's number -> out uint8 [H, W, C], the left part of
+    each. False: an unknown filter."""
     height, width, step = out.shape
     size = width * step
     above = np.zeros(size, np.uint8)
     for y in range(height):
-        start = y * (size + 1)
+        start = y * stride
         kind = raw[start]
         if kind > 4:
             return False

@@ -8,9 +8,12 @@ VResizeLinear); the kernels here do the same sums in the same integers.
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import math
-from typing import NamedTuple
+import sys
+import tempfile
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -87,37 +90,38 @@ def bilinear_taps(source: int, target: int, window: slice) -> Taps:
 
 
 def resize_image_window(
-    image: np.ndarray, size: Size, window: Window, flip: bool = False, height: int | None = None
+    image: np.ndarray, size: Size, window: Window, flip: bool = False, source: Size | None = None
 ) -> np.ndarray:
     """`resize_image(image, size)[window]` of a uint8 picture, C-contiguous, mirrored if `flip`.
 
-    image: uint8 [h, w, 3]. Of a picture of `height` rows the first `rows_reached` do.
+    image: uint8 [h, w, 3], a picture of the size `source`, or its upper left part as far as `reached` goes.
     Exactly equal with OpenCV's own sums; in builds whose resize rounds otherwise, to one grey level.
     """
-    height = image.shape[0] if height is None else height
-    rows, columns = (stop.stop - stop.start for stop in window)
+    height, width = source or (image.shape[0], image.shape[1])
+    rows, columns = (part.stop - part.start for part in window)
     kernels = compiled(rows * columns)
-    aligned = [_aligned(height, size[0], window[0]), _aligned(image.shape[1], size[1], window[1])]
-    area = aligned[0].target * aligned[1].target
-    reached = aligned[0].source.stop <= image.shape[0]
-    if kernels is None or (height, image.shape[1]) == tuple(size) or (reached and area <= CHEAPER * rows * columns):
-        if not reached:
-            missing = np.zeros((aligned[0].source.stop - len(image), *image.shape[1:]), image.dtype)
-            image = np.concatenate([image, missing])
-        part = image[aligned[0].source, aligned[1].source]
-        out = resize_image(part, (aligned[0].target, aligned[1].target))[aligned[0].inside, aligned[1].inside]
+    down, along = _aligned(height, size[0], window[0]), _aligned(width, size[1], window[1])
+    whole = down.source.stop <= image.shape[0] and along.source.stop <= image.shape[1]
+    cheap = whole and down.target * along.target <= CHEAPER * rows * columns
+    if kernels is None or (height, width) == tuple(size) or cheap:
+        if not whole:  # what is missing counts for nothing
+            enlarged = np.zeros((down.source.stop, along.source.stop, 3), np.uint8)
+            taken = image[: down.source.stop, : along.source.stop]
+            enlarged[: taken.shape[0], : taken.shape[1]] = taken
+            image = enlarged
+        out = resize_image(image[down.source, along.source], (down.target, along.target))[down.inside, along.inside]
         return np.ascontiguousarray(out[:, ::-1] if flip else out)
-    down = bilinear_taps(height, size[0], window[0])
-    along = bilinear_taps(image.shape[1], size[1], window[1])
-    along = along.mirrored() if flip else along
+    taps = bilinear_taps(width, size[1], window[1])
     out = np.empty((rows, columns, 3), np.uint8)
-    kernels.resize(image, tuple(down), tuple(along), out)
+    kernels.resize(
+        image, tuple(bilinear_taps(height, size[0], window[0])), tuple(taps.mirrored() if flip else taps), out
+    )
     return out
 
 
-def rows_reached(height: int, target: int, window: slice) -> int:
-    """How many rows of a picture of `height` rows `window` of its resize to `target` rows needs, from the first on."""
-    return window.stop if height == target else bilinear_taps(height, target, window).stop
+def reached(extent: int, target: int, window: slice) -> int:
+    """How much of an axis of `extent` pixels, from the first on, `window` of its resize to `target` pixels needs."""
+    return window.stop if extent == target else bilinear_taps(extent, target, window).stop
 
 
 class _Aligned(NamedTuple):
@@ -140,15 +144,28 @@ def _aligned(source: int, target: int, window: slice) -> _Aligned:
     )
 
 
-def compiled(pixels: int):  # type: ignore[no-untyped-def]
+def compiled(pixels: int) -> Any:
     """The module `core.data.kernels` where numba is installed and `pixels` are worth loading it; else None."""
-    if pixels < WORTHWHILE or not _has_numba():
-        return None
-    from core.data import kernels
-
-    return kernels
+    return _kernels() if pixels >= WORTHWHILE and _has_numba() else None
 
 
 @functools.cache
 def _has_numba() -> bool:
     return importlib.util.find_spec("numba") is not None
+
+
+@functools.cache
+def _kernels() -> Any:
+    """The compiled kernels; None, said once, where numba does not run here."""
+    try:
+        import numba
+
+        try:
+            return importlib.import_module("core.data.kernels")
+        except RuntimeError:  # neither the package's folder nor the user's cache can be written to
+            numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="segparity-numba-")
+            return importlib.import_module("core.data.kernels")
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        print(f"WARNING: numba does not run here ({reason}): the data pipeline takes its slower way", file=sys.stderr)
+        return None

@@ -20,10 +20,10 @@ from core.data.resampling import (
     Window,
     compiled,
     nearest,
+    reached,
     resize_image_window,
     resize_label,
     resize_label_window,
-    rows_reached,
 )
 from core.errors import ConfigError
 from core.ranges import Checked, Increasing, Range, When
@@ -210,12 +210,14 @@ class TrainTransform(Checked):
         picture = Whole(image) if isinstance(image, np.ndarray) else image
         rows, columns = self._inset((label.shape[0], label.shape[1]), rng)
         label = label[rows, columns]
-        height = label.shape[0]
-        size = self._size((height, label.shape[1]), rng)
+        taken = (label.shape[0], label.shape[1])
+        size = self._size(taken, rng)
         window = self._window(label, size, rng, focus)
         flip = rng.random() < self.flip
-        part = picture.first(rows.start + rows_reached(height, size[0], window[0]))[rows.start : rows.stop, columns]
-        pixels = self._colours(resize_image_window(part, size, window, flip, height), rng)
+        part = picture.first(
+            rows.start + reached(taken[0], size[0], window[0]), columns.start + reached(taken[1], size[1], window[1])
+        )[rows.start : rows.stop, columns.start : columns.stop]
+        pixels = self._colours(resize_image_window(part, size, window, flip, taken), rng)
         new = out or (np.empty((3, *self.crop), np.float32), np.empty(self.crop, np.int64))
         normalize_into(new[0], pixels, find_normalization(self.normalize))
         label_into(new[1], label, size, window, flip)

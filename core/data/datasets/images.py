@@ -38,7 +38,7 @@ def read_image(path: str | Path, like: tuple[int, int] | None = None, *, lossles
         _refuse_lossy(data, path)
     fast = fast_png(data, color=True)
     if fast is not None:
-        return _rows(fast, fast.size[0], path)
+        return _part(fast, *fast.size, path)
     pixels = _picture(data, path, cv2.IMREAD_COLOR)
     if like is not None and pixels.shape[:2] != like and pixels.shape[1::-1] == like:
         stored = _picture(data, path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -47,14 +47,14 @@ def read_image(path: str | Path, like: tuple[int, int] | None = None, *, lossles
 
 
 class _Rows:
-    """The picture of a file whose rows are decoded when they are asked for."""
+    """The picture of a file that is decoded when they are asked for."""
 
     def __init__(self, png: PngRows, path: str | Path) -> None:
         self.png, self.path = png, path
         self.size = png.size
 
-    def first(self, rows: int) -> np.ndarray:
-        return _rows(self.png, rows, self.path)
+    def first(self, rows: int, columns: int) -> np.ndarray:
+        return _part(self.png, rows, columns, self.path)
 
 
 def open_image(path: str | Path, like: tuple[int, int] | None = None) -> Picture:
@@ -64,9 +64,9 @@ def open_image(path: str | Path, like: tuple[int, int] | None = None) -> Picture
     return Whole(read_image(path, like)) if fast is None else _Rows(fast, path)
 
 
-def _rows(png: PngRows, rows: int, path: str | Path) -> np.ndarray:
+def _part(png: PngRows, rows: int, columns: int, path: str | Path) -> np.ndarray:
     try:
-        return png.first(rows)
+        return png.first(rows, columns)
     except ValueError as error:
         raise DataError(f"{path}: {error}; fetch it again") from error
 
@@ -121,7 +121,7 @@ def read_label(path: str | Path, *, deep: bool = False) -> np.ndarray:
     _refuse_lossy(data, path)
     fast = fast_png(data, color=False)
     if fast is not None:
-        return _rows(fast, fast.size[0], path)
+        return _part(fast, *fast.size, path)
     try:
         stored = as_stored(data)
     except ValueError as error:
