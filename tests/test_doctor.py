@@ -541,6 +541,18 @@ def _real(tmp_path: Path, data: dict[str, Any], crop: list[int], splits: list[st
     return {finding["kind"]: finding for finding in json.loads(out.read_text())}, status
 
 
+def test_fix_without_a_name_writes_beside_the_configuration(tmp_path):
+    garden = Garden(tmp_path)
+    counted_from_one(garden)
+    cfg = garden.plant()
+    before = cfg.read_text()
+    garden.findings(cfg, "--fix")
+    assert cfg.read_text() == before
+    assert load_config(tmp_path / "garden.fixed.yaml").data.options["zero_means"] == "unlabelled"
+    assert main(["--cfg", str(cfg), "--fix", str(cfg)]) == 2
+    assert main(["--cfg", str(tmp_path / "none.yaml")]) == 2
+
+
 def test_there_are_enough_faults():
     assert len({kind for _, kind, _ in FAULTS.values()}) >= 25
 

@@ -124,8 +124,8 @@ def look_at_labels(paths: Sequence[Path]) -> Labels:
             continue
         found.looked_at += 1
         found.values.update(present)
-        for value in present if palette is not None else ():
-            if len(palette) >= 3 * value + 3:
+        for value in present:
+            if palette is not None and len(palette) >= 3 * value + 3:
                 color = (palette[3 * value], palette[3 * value + 1], palette[3 * value + 2])
                 found.palettes_differ = found.palettes_differ or palettes.setdefault(value, color) != color
     if not found.looked_at:

@@ -279,7 +279,7 @@ def _paired(
 
 def _found_lists(root: Path) -> dict[str, str]:
     """Lists of the splits in the folder, or in a folder of lists: by split."""
-    found = {}
+    found: dict[str, str] = {}
     for path in sorted(root.rglob("*")):
         match = _LISTS.match(path.name)
         if match and len(path.relative_to(root).parts) <= 4 and match[1].lower() != "trainval":

@@ -7,6 +7,7 @@ Looks at the pictures and label maps of a configuration and says what is wrong w
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -27,7 +28,7 @@ from core.schema import to_plain
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    if isinstance(sys.stdout, object) and hasattr(sys.stdout, "reconfigure"):
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _run(options)
@@ -44,6 +45,9 @@ def _run(options: argparse.Namespace) -> int:
     if not layers:
         raise ConfigError("nothing to look at: give --cfg FILE")
     config = load_layers(layers, str(options.cfg or "command line"))
+    if options.fix == Path():
+        named = options.cfg or Path("doctor.yaml")
+        options.fix = named.with_name(f"{named.stem}.fixed.yaml")
     for path, option in ((options.page, "--page"), (options.json, "--json"), (options.fix, "--fix")):
         if path is not None:
             require_file(path, option)
@@ -120,7 +124,10 @@ def _parser() -> argparse.ArgumentParser:
         help="a page with pictures (default: report/doctor.html)",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="the findings, for scripts")
-    parser.add_argument("--fix", type=Path, metavar="FILE", help="write the configuration that the findings suggest")
+    parser.add_argument(
+        "--fix", type=Path, nargs="?", const=Path(), metavar="FILE",
+        help="write the configuration that the findings suggest (default: NAME.fixed.yaml beside the --cfg file)",
+    )  # fmt: skip
     parser.add_argument("--workers", type=_count, default=os.cpu_count() or 1, metavar="N", help="files read at once")
     return parser
 

@@ -35,10 +35,10 @@ def fit_of(image: np.ndarray, label: np.ndarray) -> Fit | None:
     small = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST).astype(np.int16)
     edges = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
     edges = np.minimum(edges, np.percentile(edges, 95) + 1e-3)
-    border = np.zeros(small.shape, np.float32)
-    border[:, 1:] += small[:, 1:] != small[:, :-1]
-    border[1:] += small[1:] != small[:-1]
-    border = cv2.GaussianBlur(np.minimum(border, 1), (0, 0), 1.0)
+    changes = np.zeros(small.shape, bool)
+    changes[:, 1:] |= small[:, 1:] != small[:, :-1]
+    changes[1:] |= small[1:] != small[:-1]
+    border = cv2.GaussianBlur(changes.astype(np.float32), (0, 0), 1.0)
     if edges.std() < 1 or border.sum() < 16:
         return None
     edges = (edges - edges.mean()) / edges.std()
