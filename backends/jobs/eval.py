@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from backends.jobs.cli import add_server, add_weights, check_server_options, job
 from backends.jobs.options import file_path, whole
 from backends.jobs.weights import open_network, resolve
 from core.arch import Spec
-from core.backend import Backend
+from core.backend import Backend, Predictor
 from core.config import Config
 from core.data import Dataset
 from core.data.resampling import resize_label
 from core.errors import ConfigError, DataError
+from core.evaluation.protocols import PROTOCOLS, Circumstances, named_protocol, with_metrics
 from core.evaluation.scoring import check_evaluation, evaluate, output_names
 from core.evaluation.submission import submission
 from core.files import require_file, require_folder, write_text
@@ -32,6 +34,15 @@ Keep = Callable[[int, np.ndarray, np.ndarray], None]  # index, label, prediction
 def parser(backend: str) -> argparse.ArgumentParser:
     command = job_parser(backend, "eval", "Score weights on a split: per-class IoU, mIoU, and the exact protocol.")
     add_weights(command)
+    command.add_argument(
+        "--protocol",
+        dest="protocols",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="score by an original's protocol; several: one table. `configured` is the configuration's: "
+        + ", ".join(PROTOCOLS),
+    )
     command.add_argument("--split", help="the split (default: data.val)")
     command.add_argument("--json", type=file_path, metavar="FILE", help="write metrics and protocol there")
     command.add_argument("--save", type=file_path, metavar="DIR", help="write predicted label maps (PNG) there")
@@ -57,6 +68,57 @@ def describe(config: Config, spec: Spec, weights: Path, dataset: Dataset, backen
         "logits_align_corners": spec.align_corners,
         "ignore_index": dataset.ignore_index,
     }
+
+
+def _compare(
+    arguments: argparse.Namespace,
+    backend: Backend,
+    config: Config,
+    spec: Spec,
+    weights: Path,
+    dataset: Dataset,
+    predictor: Predictor,
+) -> None:
+    """The same weights by several protocols, in one table; all are checked before the first is run."""
+    if arguments.save is not None or arguments.server is not None:
+        raise ConfigError("--protocol: --save and --server go with the configured protocol alone")
+    if backend.connect().shard.world > 1:
+        raise ConfigError("--protocol: start one process alone")
+    at = Circumstances(dataset.name, config.eval_transform().normalize)
+    chosen = {}
+    for name in dict.fromkeys(arguments.protocols):
+        if name == "configured":
+            chosen[name] = config
+            continue
+        metrics = with_metrics(name, config.metrics)
+        chosen[name] = replace(config, evaluation=named_protocol(name, at), metrics=metrics)
+    for each in chosen.values():
+        check_evaluation(dataset, each.eval_transform(), each.evaluation, spec, each.metrics)
+    print(f"{dataset.name}/{dataset.split}, {config.model.preset} in {backend.name}")
+    print(f"{'protocol':20s}{'mIoU':>8s}{'pixels':>8s}  what it is")
+    reports = {}
+    for name, each in chosen.items():
+        result = evaluate(
+            dataset,
+            each.eval_transform(),
+            each.evaluation,
+            predictor,
+            spec,
+            metrics=each.metrics,
+            limit=arguments.limit,
+        )
+        about = "the configuration's" if name == "configured" else PROTOCOLS[name].about
+        scores = result.scores
+        print(f"{name:20s}{100 * scores.mean_iou:8.2f}{100 * scores.pixel_accuracy:8.2f}  {about}", flush=True)
+        for fault in () if name == "configured" else PROTOCOLS[name].faults:
+            print(f"{'':36s}  off: the original's fault {fault}")
+        reports[name] = {
+            "metrics": scores.to_dict(dataset.classes),
+            "pictures": result.pictures,
+            "protocol": describe(each, spec, weights, dataset, backend.name),
+        }
+    if arguments.json is not None:
+        write_text(arguments.json, json.dumps(reports, indent=1) + "\n")
 
 
 @contextmanager
@@ -98,6 +160,9 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     check_evaluation(dataset, config.eval_transform(), config.evaluation, spec, config.metrics)
     if arguments.json is not None:
         require_file(arguments.json, "--json")
+    if arguments.protocols:
+        _compare(arguments, backend, config, spec, weights, dataset, predictor)
+        return
     with _kept(arguments, dataset) as keep:
         result = evaluate(
             dataset,

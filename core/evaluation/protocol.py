@@ -74,6 +74,8 @@ class EvaluationProtocol(Checked):
     align_corners: how logits at the input's size are resized to the picture. (From the head's resolution to the input's
         size they are resized by the backend, as the architecture's spec says.)
     align_corners_image: the same for the picture's resize.
+    flip_adds: a fault of SemSegPaddle: where one window holds the picture, the mirrored logits are added and not
+        averaged, so that such scales count twice.
     batch: how many windows (mirrored ones count) are run at once: faster for more memory, the same but for rounding.
     """
 
@@ -91,6 +93,7 @@ class EvaluationProtocol(Checked):
     combine: Combine = "logits"
     align_corners: bool = False
     align_corners_image: bool = False
+    flip_adds: Annotated[bool, When("flip", True)] = False
     batch: Annotated[int, Range(1), Adjustable()] = 1
 
     def __post_init__(self) -> None:

@@ -190,7 +190,7 @@ def _run(
                 assert pending is not None
                 pending += scores
                 scores = pending
-            yield _finish(scores, protocol.combine, flip)
+            yield _finish(scores, protocol.combine, flip and not (protocol.flip_adds and len(places) == 1))
 
 
 def _cut(scaled: Image, place: Window, mirror: bool, pad_value: tuple[float, float, float], target: Image) -> None:
@@ -204,12 +204,12 @@ def _cut(scaled: Image, place: Window, mirror: bool, pad_value: tuple[float, flo
         target[:] = target[:, :, ::-1].copy()
 
 
-def _finish(scores: ScoreMap, combine: Combine, flip: bool) -> ScoreMap:
-    """The sum of a window's logits and its mirror's as the protocol combines them, in place."""
+def _finish(scores: ScoreMap, combine: Combine, halve: bool) -> ScoreMap:
+    """The sum of a window's logits and its mirror's as the protocol combines them, in place; `halve`: to their mean."""
     if combine == "exp_logits":
         np.minimum(scores, _LARGEST_EXPONENT, out=scores)
         np.exp(scores, out=scores)
-    elif flip:
+    elif halve:
         scores *= 0.5
     return scores
 

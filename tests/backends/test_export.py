@@ -130,3 +130,27 @@ def test_onnx_runtime_is_a_backend(backend: str) -> None:
         assert (ours.labels(x, size) == theirs.labels(x, size)).mean() > 0.999
     with pytest.raises(ConfigError, match="only runs networks"):
         runtime.learner(spec, Config(), "cpu")
+
+
+def test_one_set_of_weights_by_several_protocols(
+    backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from weights_convert.convert import write_native
+
+    spec = build("fast_scnn_tiny", 11).for_inference()
+    state = {key: value.astype(np.float32) for key, value in trained_state(spec).items()}
+    write_native(tmp_path / "w.safetensors", spec, state, {})
+    names = ["configured", "fast_seg", "dabnet-coco"]
+    arguments = [part for name in names for part in ("--protocol", name)]
+    settings = ["--set", "model.preset=fast_scnn_tiny", "--set", "data.options={size: [64, 96], val: 2}"]
+    main = importlib.import_module(f"backends.{backend}.eval").main
+    command = ["--weights", str(tmp_path / "w.safetensors"), "--json", str(tmp_path / "s.json"), *settings]
+    assert main([*command, *arguments]) == 0
+    said = capsys.readouterr().out
+    report = json.loads((tmp_path / "s.json").read_text())
+    assert list(report) == names
+    assert all(name in said for name in names)
+    assert report["dabnet-coco"]["protocol"]["protocol"]["resize"] == [640, 640]
+    assert report["fast_seg"]["protocol"]["protocol"]["align_corners"]
+    assert all(scores["pictures"] == 2 for scores in report.values())
+    assert main([*command, "--protocol", "nobodys"]) == 2
