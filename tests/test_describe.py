@@ -112,6 +112,19 @@ def test_lists_in_the_folder(tmp_path):
     assert "lists" not in config.data.options
 
 
+def test_the_seed_shows_training_every_class(tmp_path):
+    """A class of one picture is trained on, whichever picture that is."""
+    for rare in range(0, 12, 4):
+        numbers = iter(range(12))
+
+        def stored(label, rare=rare, numbers=numbers):
+            return np.where(np.arange(64) < 9, 3, label).astype(np.uint8) if next(numbers) == rare else label
+
+        folder = _lay_out(tmp_path / str(rare), *LAYOUTS["two folders"], stored)
+        _, found = _described(folder, tmp_path / f"{rare}.yaml")
+        assert found == set()
+
+
 def test_palettes_in_another_order_are_read_by_color(tmp_path):
     orders = iter(range(100))
 

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from core.arch import PRESETS
 from core.config import load_config
-from core.data.datasets.folder import Folder
+from core.data.datasets.folder import FRACTIONS, Folder
 from core.data.guess_labels import Labels, look_at_labels, named_in
 from core.data.guess_layout import Layout, find_layout
 from core.errors import ConfigError, DataError, OutputError, SegParityError
 from core.files import write_text
 from core.schema import nearest
 
+_FEW, _SEEDS = 2000, 32  # pairs up to which seeds are tried, and how many
 _COMMON = {"train": ("train", "training"), "val": ("val", "valid", "validation", "dev"), "test": ("test", "testing")}
 
 
@@ -75,6 +76,24 @@ def _lists_fit(folder: Path, layout: Layout) -> bool:
     return True
 
 
+def _seed(folder: Path, layout: Layout, labels: Labels) -> int:
+    """The first of a few seeds whose training split leaves the fewest classes out."""
+    if layout.splits or layout.lists or labels.kind == "colors" or len(layout.pairs) > _FEW:
+        return 0
+    everything = frozenset().union(*labels.held.values())
+    lacking = {}
+    for seed in range(_SEEDS):
+        split = Folder(
+            "train", folder, classes=("any",), images=layout.images, labels=layout.labels, labelled_only=True,
+            fractions=FRACTIONS, seed=seed,
+        )  # fmt: skip
+        shown = frozenset().union(*(labels.held.get(pair.label, frozenset()) for pair in split.pairs if pair.label))
+        lacking[seed] = len(everything - shown)
+        if not lacking[seed]:
+            break
+    return min(lacking, key=lambda seed: (lacking[seed], seed))
+
+
 def _text(folder: Path, layout: Layout, labels: Labels, preset: str, out: Path) -> str:
     names, known_from = named_in(folder, labels)
     spec = PRESETS[preset].spec
@@ -99,7 +118,7 @@ def _text(folder: Path, layout: Layout, labels: Labels, preset: str, out: Path) 
         "    # A label map belongs to the picture for which * stands for the same.",
         f"    images: {_quoted(layout.images)}",
         f"    labels: {_quoted(layout.labels)}",
-        *_split_lines(layout),
+        *_split_lines(layout, _seed(folder, layout, labels)),
         *([f"    labelled_only: true  # {layout.unlabelled} pictures have no label map"] if layout.unlabelled else []),
         *labels.lines(names, known_from),
         "transform:",
@@ -135,13 +154,14 @@ def _splits(layout: Layout) -> tuple[str, str]:
     return train, val
 
 
-def _split_lines(layout: Layout) -> list[str]:
+def _split_lines(layout: Layout, seed: int) -> list[str]:
     if layout.splits:
         return [f"    # {{split}} stands for {', '.join(layout.splits)}"]
     if layout.lists:
         listed = ", ".join(f"{name}: {_quoted(file)}" for name, file in layout.lists.items())
         return [f"    lists: {{{listed}}}"]
-    return ["    fractions: {train: 0.8, val: 0.2}  # drawn by the names of the files", "    seed: 0"]
+    shares = ", ".join(f"{split}: {share}" for split, share in FRACTIONS.items())
+    return [f"    fractions: {{{shares}}}  # drawn by the names of the files", f"    seed: {seed}"]
 
 
 def _quoted(text: str) -> str:

@@ -38,6 +38,7 @@ class Labels:
     palettes_differ: bool = False
     lossy: Path | None = None
     looked_at: int = 0
+    held: dict[Path, frozenset[int]] = field(default_factory=dict)  # the values in each label map that holds numbers
 
     def classes_of(self) -> list[int]:
         """The values that are classes: all but 255, unless there is but one other: 255 is a class of two then."""
@@ -124,6 +125,7 @@ def look_at_labels(paths: Sequence[Path]) -> Labels:
             continue
         found.looked_at += 1
         found.values.update(present)
+        found.held[path] = frozenset(present) - {IGNORE}
         for value in present:
             if palette is not None and len(palette) >= 3 * value + 3:
                 color = (palette[3 * value], palette[3 * value + 1], palette[3 * value + 2])
