@@ -13,6 +13,9 @@ from collections.abc import Callable
 from backends.jobs.options import file_path
 from core.errors import ConfigError, SegParityError
 from core.evaluation.submission import SERVERS
+from core.signals import Terminated, ending_on_sigterm
+
+STOPPED = "what was written stands, and a training goes on from its last checkpoint with --resume"
 
 
 def job_parser(backend: str, job: str, description: str) -> argparse.ArgumentParser:
@@ -57,7 +60,8 @@ def run(job: Callable[[], None]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     try:
-        job()
+        with ending_on_sigterm(STOPPED):
+            job()
         sys.stdout.flush()
     except SegParityError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -66,8 +70,11 @@ def run(job: Callable[[], None]) -> int:
         print(f"error: {_explain(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print(f"interrupted; {STOPPED}", file=sys.stderr)
         return 130
+    except Terminated:
+        print(f"terminated by SIGTERM; {STOPPED}", file=sys.stderr)
+        return 143
     return 0
 
 

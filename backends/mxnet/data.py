@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Iterator
 from multiprocessing import parent_process
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +15,7 @@ from mxnet.gluon.data import DataLoader, Dataset
 from core.backend import Batch
 from core.data.handover import Handover, received
 from core.data.pipeline import TrainingSamples, from_loader
+from core.signals import describe_end
 
 
 class MXNetSamples(Dataset):
@@ -41,7 +45,32 @@ def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Ite
         num_workers=workers,
         pin_memory=False,
     )
+    done = threading.Event()
+    if workers:
+        pool = loader._worker_pool
+        threading.Thread(target=_watch, args=(pool, list(pool._pool), done), daemon=True).start()
     try:
         yield from map(received, from_loader(loader))
     finally:
+        done.set()
         handover.close()
+
+
+def _watch(pool: Any, workers: list[Any], done: threading.Event) -> None:
+    """Ends the wait for a worker that died: the pool starts another, but what the dead one had taken never comes.
+
+    Gluon would wait two minutes for it. The others go too: the dead one may hold the lock that all read their tasks by,
+    for which the pool's own end would wait.
+    """
+    while not done.wait(0.5):
+        dead = next((worker for worker in workers if worker.exitcode), None)
+        if dead is not None:
+            pool._terminate.cancel()
+            for worker in list(pool._pool):
+                worker.kill()
+            error = RuntimeError(f"a worker {describe_end(dead.exitcode)}")
+            while not done.wait(0.1):
+                for result in list(pool._cache.values()):
+                    with contextlib.suppress(KeyError):
+                        result._set(0, (False, error))
+            return
