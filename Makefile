@@ -17,7 +17,7 @@ constraints := constraints-$(if $(filter mxnet,$(BACKENDS)),mxnet,numpy2).txt
 witnesses := cityscapesscripts pyquaternion $(if $(filter mxnet,$(BACKENDS)),gluoncv autocfg yacs portalocker scipy)
 stamp  := $(VENV)/.set-up-$(subst $(space),-,$(strip $(BACKENDS)))
 
-.PHONY: setup demo test test-slow lint types format parity bench table zoo clean
+.PHONY: setup demo test test-slow lint types format parity bench table zoo docs clean
 
 setup: $(stamp)
 
@@ -73,6 +73,11 @@ zoo: setup
 	$(bin)/python -m benchmarks.zoo count
 	$(bin)/python -m core.zoo README.md docs/zoo.md
 	$(bin)/python -m core.data.datasets docs/data_sets.md
+
+# The site of the documentation, in build/site; a broken link is an error.
+docs: setup
+	$(bin)/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 clean:
 	rm -rf $(VENV) build *.egg-info report runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

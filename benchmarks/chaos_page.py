@@ -103,6 +103,7 @@ def scores_table(data: dict[str, Any]) -> str:
         "",
         f"One run of this size deviates by {deviation:.2f} points from the mean of its kind. Seen with power 0.8 at "
         f"the 5 % level, a true difference of 0.3 points would take {runs_needed(0.3, deviation)} independent runs a "
-        f"side, one of 1 point {runs_needed(1.0, deviation)}.",
+        f"side, one of 1 point {runs_needed(1.0, deviation)}. {data['seeds']} seeds of {data['seed_iterations']} "
+        f"iterations a framework; with the runs above {sum(data['cpu_seconds'].values()) / 60:.0f} minutes of one core.",
     ]
     return "\n".join([*rows, ""])

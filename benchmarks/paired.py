@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -19,12 +20,23 @@ def sign_flip_test(differences: Sequence[float]) -> float:
     all sign patterns whose mean is at least as far from 0 as the one found. Raises ValueError for no pair, or more than
     18.
     """
-    values = np.asarray(differences, np.float64)
-    if not 1 <= len(values) <= LARGEST:
-        raise ValueError(f"{len(values)} pairs; the exact test takes 1 to {LARGEST}")
-    signs = np.array(list(itertools.product((1, -1), repeat=len(values))))
-    sums = np.abs(signs @ values)
-    return float(np.mean(sums >= abs(values.sum()) * (1 - 1e-12)))
+    return float(_p_values(np.asarray(differences, np.float64)[None])[0])
+
+
+def _p_values(rows: np.ndarray) -> np.ndarray:
+    """`sign_flip_test` of each row of differences [trials, pairs]."""
+    pairs = rows.shape[1]
+    if not 1 <= pairs <= LARGEST:
+        raise ValueError(f"{pairs} pairs; the exact test takes 1 to {LARGEST}")
+    sums = np.abs(_signs(pairs) @ rows.T)  # [2**pairs, trials]
+    return np.mean(sums >= np.abs(rows.sum(axis=1)) * (1 - 1e-12), axis=0)
+
+
+@lru_cache(maxsize=4)
+def _signs(pairs: int) -> np.ndarray:
+    """Every pattern of signs, float64 [2**pairs, pairs]."""
+    bits = np.arange(1 << pairs)[:, None] >> np.arange(pairs) & 1
+    return 1.0 - 2.0 * bits
 
 
 def power(shift: float, deviation: float, pairs: int, alpha: float = 0.05, trials: int = 400, seed: int = 0) -> float:
@@ -34,8 +46,7 @@ def power(shift: float, deviation: float, pairs: int, alpha: float = 0.05, trial
     the power is 0.
     """
     rng = np.random.default_rng(seed)
-    drawn = rng.normal(shift, deviation, (trials, pairs))
-    return float(np.mean([sign_flip_test(row) <= alpha for row in drawn]))
+    return float(np.mean(_p_values(rng.normal(shift, deviation, (trials, pairs))) <= alpha))
 
 
 def detectable(deviation: float, pairs: int, wanted: float = 0.8, alpha: float = 0.05) -> float:
