@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from core.report.plots import COLOURS, Line, plot
 
 from benchmarks.paired import compare, detectable, runs_needed
 from core.errors import ConfigError
 from core.files import write_text
+from core.report.plots import COLOURS, Line, plot
 
 SVG = (
     "<style>.line{fill:none;stroke-linejoin:round}.grid{stroke:#e4e8ec;fill:none}text{font-family:sans-serif;fill:#55616f}"
@@ -104,6 +104,6 @@ def scores_table(data: dict[str, Any]) -> str:
         f"One run of this size deviates by {deviation:.2f} points from the mean of its kind. Seen with power 0.8 at "
         f"the 5 % level, a true difference of 0.3 points would take {runs_needed(0.3, deviation)} independent runs a "
         f"side, one of 1 point {runs_needed(1.0, deviation)}. {data['seeds']} seeds of {data['seed_iterations']} "
-        f"iterations a framework; with the runs above {sum(data['cpu_seconds'].values()) / 60:.0f} minutes of one core.",
+        f"iterations a framework; with the runs above, {sum(data['cpu_seconds'].values()) / 60:.0f} core minutes.",
     ]
     return "\n".join([*rows, ""])
