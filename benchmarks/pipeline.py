@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -42,6 +42,7 @@ from core.errors import SegParityError
 from core.files import write_text
 
 TRANSFORM = TrainTransform(crop=(CROP, CROP), scale=SCALE, brightness=0.125, contrast=0.5, saturation=0.5, hue=0.1)
+ALL_JITTER = replace(TRANSFORM, jitter_probability=1.0)
 OURS = "SegParity"
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -159,7 +160,7 @@ def shares(dataset: Dataset, rounds: int) -> dict[str, float]:
             "label: file to classes": partial(dataset.label_of, 0),
             "resize the crop": partial(resampling.resize_image_window, sample.image, size, window),
             "jitter (when all of it is drawn)": partial(
-                jitter_colors, part, np.random.default_rng(number), *TRANSFORM.jitter[:4], 1.0
+                jitter_colors, part, np.random.default_rng(number), *ALL_JITTER.jitter
             ),
             "normalise to planes": partial(normalize_into, out, part, find_normalization(TRANSFORM.normalize)),
             "labels of the crop": partial(label_into, classes, sample.label, size, window, False),

@@ -34,8 +34,8 @@ class Picture(Protocol):
     def size(self) -> tuple[int, int]:
         """Height, width."""
 
-    def first(self, rows: int, columns: int) -> np.ndarray:
-        """At least its upper left part of that size: uint8 [≥rows, ≥columns, 3], RGB."""
+    def first(self, rows: int, columns: int | None = None) -> np.ndarray:
+        """At least its upper left part of that size (all columns by default): uint8 [≥rows, ≥columns, 3], RGB."""
 
 
 class Whole:
@@ -48,7 +48,7 @@ class Whole:
     def size(self) -> tuple[int, int]:
         return self.image.shape[0], self.image.shape[1]
 
-    def first(self, rows: int, columns: int) -> np.ndarray:
+    def first(self, rows: int, columns: int | None = None) -> np.ndarray:
         return self.image
 
 
@@ -65,14 +65,14 @@ class PngRows:
         self.size = size
         self.channels = channels
 
-    def first(self, rows: int, columns: int) -> np.ndarray:
+    def first(self, rows: int, columns: int | None = None) -> np.ndarray:
         """uint8 [rows, columns, 3], or [rows, columns] of one channel: the upper left part.
 
         Filters look left and up, so what lies right of it and below is not needed. Raises ValueError for data that PNG
         does not allow.
         """
         height, width = self.size
-        rows, columns = min(rows, height), min(columns, width)
+        rows, columns = min(rows, height), min(columns or width, width)
         stride = width * self.channels + 1
         try:
             raw = inflate(image_data(self.data), rows * stride)

@@ -58,7 +58,8 @@ class Handover:
         shapes = {image.shape for image, _ in batch} | {(3, *label.shape) for _, label in batch}
         if parent_process() is None or len(shapes) != 1 or not FOLDER.is_dir():
             return collate(batch)
-        shape = (len(batch), *next(iter(shapes))[1:])
+        _, height, width = next(iter(shapes))
+        shape = (len(batch), height, width)
         path = FOLDER / f"{self.prefix}{secrets.token_hex(8)}"
         try:
             data = _room(path, _bytes(shape))

@@ -103,7 +103,7 @@ def _paeth(left, above, corner):  # type: ignore[no-untyped-def]
 @njit(**_OPTIONS)
 def _unfilter_paeth(raw, above, out):  # type: ignore[no-untyped-def]
     """A row of three channels by PNG's filter 4; uint8 [W, 3]."""
-    left0, left1, left2, corner0, corner1, corner2 = 0, 0, 0, 0, 0, 0
+    left0 = left1 = left2 = corner0 = corner1 = corner2 = np.int64(0)
     for x in range(out.shape[0]):
         above0, above1, above2 = np.int64(above[x, 0]), np.int64(above[x, 1]), np.int64(above[x, 2])
         left0 = (_paeth(left0, above0, corner0) + raw[x, 0]) & 255
@@ -137,9 +137,9 @@ def _unfilter_row(kind, raw, above, step, out):  # type: ignore[no-untyped-def]
         _unfilter_paeth(raw.reshape(shape), above.reshape(shape), out.reshape(shape))
     else:
         for i in range(out.size):
-            left = np.int32(out[i - step]) if i >= step else np.int32(0)
+            before = np.int32(out[i - step]) if i >= step else np.int32(0)
             corner = np.int32(above[i - step]) if i >= step else np.int32(0)
-            out[i] = raw[i] + _paeth(left, np.int32(above[i]), corner)
+            out[i] = raw[i] + _paeth(before, np.int32(above[i]), corner)
 
 
 @njit(**_OPTIONS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -34,7 +34,8 @@ class Sampling(Checked):
     share: Annotated[float, Range(above=0, high=1), When("kind", "class_uniform")] = 0.5
 
 
-class Visit(NamedTuple):
+@dataclass(frozen=True)
+class Visit:
     """A place in a run: which sample, in which epoch, for the how manyth time in it, and the class its crop shows."""
 
     epoch: int

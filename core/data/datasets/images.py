@@ -53,7 +53,7 @@ class _Rows:
         self.png, self.path = png, path
         self.size = png.size
 
-    def first(self, rows: int, columns: int) -> np.ndarray:
+    def first(self, rows: int, columns: int | None = None) -> np.ndarray:
         return _part(self.png, rows, columns, self.path)
 
 
@@ -64,7 +64,7 @@ def open_image(path: str | Path, like: tuple[int, int] | None = None) -> Picture
     return Whole(read_image(path, like)) if fast is None else _Rows(fast, path)
 
 
-def _part(png: PngRows, rows: int, columns: int, path: str | Path) -> np.ndarray:
+def _part(png: PngRows, rows: int, columns: int | None, path: str | Path) -> np.ndarray:
     try:
         return png.first(rows, columns)
     except ValueError as error:
