@@ -90,8 +90,8 @@ def _compare(
         if name == "configured":
             chosen[name] = config
             continue
-        metrics = with_metrics(name, config.metrics)
-        chosen[name] = replace(config, evaluation=named_protocol(name, at), metrics=metrics)
+        protocol = named_protocol(name, at)
+        chosen[name] = replace(config, evaluation=protocol, metrics=with_metrics(name, config.metrics))
     for each in chosen.values():
         check_evaluation(dataset, each.eval_transform(), each.evaluation, spec, each.metrics)
     print(f"{dataset.name}/{dataset.split}, {config.model.preset} in {backend.name}")

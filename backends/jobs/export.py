@@ -116,10 +116,9 @@ def pictures(config: Config, at: Size) -> dict[str, np.ndarray]:
     """uint8 [1, H, W, 3]: one of the data set's, where it lies here, else a drawn one; and noise."""
     try:
         dataset = config.open_dataset(config.data.val)
-        image = dataset.image_of(0) if hasattr(dataset, "image_of") else dataset[0][0]
-        name = f"{dataset.name}/{dataset.split}"
+        image, name = dataset.image_of(0), f"{dataset.name}/{dataset.split}"
     except SegParityError:
-        image, name = Roadscape("val", val=1)[0][0], "a drawn street"
+        image, name = Roadscape("val", val=1).image_of(0), "a drawn street"
     noise = np.random.default_rng(0).integers(0, 256, (1, *at, 3), dtype=np.uint8)
     return {name: cv2.resize(image, at[::-1], interpolation=cv2.INTER_AREA)[None], "noise": noise}
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 
 import cv2
@@ -16,7 +18,8 @@ import numpy as np
 from tqdm import tqdm
 
 from backends.jobs.cli import add_server, add_weights, check_server_options, job_parser
-from backends.jobs.options import file_path, real
+from backends.jobs.options import file_path, real, whole
+from backends.jobs.shapes import to_geojson, to_rle
 from backends.jobs.weights import open_network, resolve
 from core.arch import Spec
 from core.backend import Backend, Predictor
@@ -28,11 +31,13 @@ from core.evaluation.scoring import output_names as names_of_split
 from core.evaluation.scoring import progress
 from core.evaluation.segmenting import label_map
 from core.evaluation.submission import check_server, submission
-from core.files import require_file, require_folder
+from core.files import require_file, require_folder, write_text
 from core.ranges import Range
 from core.video import VideoReader, VideoWriter
-from core.visualize import overlay, write_png
+from core.visualize import overlay, side_by_side, write_png
 
+HUGE = 64_000_000  # pixels
+EXTRAS = {"side_by_side": "_side.png", "geojson": ".geojson", "rle": "_rle.json"}  # option: ending
 PICTURES = set(IMAGE_EXTENSIONS)
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"}
 
@@ -48,10 +53,27 @@ def parser(backend: str) -> argparse.ArgumentParser:
         "per frame.",
     )
     add_weights(command)
-    command.add_argument("inputs", nargs="*", type=file_path, metavar="INPUT", help="picture, folder or video")
+    command.add_argument(
+        "inputs",
+        nargs="*",
+        type=file_path,
+        metavar="INPUT",
+        help="picture, folder, video, pattern ('shots/**/*.png') or @FILE, a list of such, one a line",
+    )
     command.add_argument("--out", type=file_path, required=True, metavar="DIR", help="where the results go")
     add_server(command)
     command.add_argument("--split", metavar="NAME", help="with --server: the split to predict (default: test)")
+    command.add_argument("--resume", action="store_true", help="leave out pictures whose results are all there already")
+    command.add_argument("--side-by-side", action="store_true", help="also NAME_side.png: picture, overlay and colours")
+    command.add_argument("--geojson", action="store_true", help="also NAME.geojson: polygons of each class, in pixels")
+    command.add_argument("--rle", action="store_true", help="also NAME_rle.json: COCO's uncompressed run lengths")
+    command.add_argument(
+        "--tile",
+        type=whole(Range(256)),
+        default=2048,
+        metavar="SIDE",
+        help="pictures of more than 64 million pixels are segmented in tiles of this side, which overlap (2048)",
+    )
     command.add_argument(
         "--alpha", type=real(Range(0, 1)), default=0.5, help="opacity of the colours in the overlay (0 to 1)"
     )
@@ -67,15 +89,21 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     if not arguments.inputs or arguments.split is not None:
         raise ConfigError("give pictures, folders or videos as INPUT, or --server NAME to predict a split")
     config, weights = resolve(arguments)
-    pictures, videos = find_inputs(arguments.inputs, arguments.out)
+    pictures, videos = find_inputs(expanded(arguments.inputs), arguments.out)
     names = output_names(pictures, videos)
     space = config.label_space()
     spec = config.segmenter(space.num_classes).for_inference()
     config, predictor = open_network(config, spec, weights, arguments, backend)
-    segment = _segmenter(config, spec, predictor)
-    results = Results(arguments.out, segment, extended(space.palette, spec.num_classes), arguments.alpha)
+    segment = in_tiles(_segmenter(config, spec, predictor), arguments.tile)
+    extras = tuple(name for name in EXTRAS if getattr(arguments, name))
+    palette = extended(space.palette, spec.num_classes)
+    results = Results(arguments.out, segment, palette, arguments.alpha, extras, tuple(space.classes))
     require_folder(arguments.out, "--out")
     failed: list[Path] = []
+    if arguments.resume:
+        done = {path for path in pictures if results.complete(names[path], path)}
+        print(f"{len(done)} of {len(pictures)} pictures have their results already", file=sys.stderr)
+        pictures = [path for path in pictures if path not in done]
     for path in progress(pictures + videos, "predict", len(pictures) + len(videos)):
         try:
             if path.suffix.lower() in PICTURES:
@@ -137,6 +165,61 @@ def extended(palette: np.ndarray, count: int) -> np.ndarray:
     return np.concatenate([palette, extra])
 
 
+def expanded(inputs: Sequence[Path]) -> list[Path]:
+    """Patterns as the files they match, and lists (@FILE) as what their lines name.
+
+    A file of that very name comes first. Raises DataError for a pattern or a list that gives nothing.
+    """
+    found: list[Path] = []
+    for path in inputs:
+        text = str(path)
+        if path.exists():
+            found.append(path)
+        elif text.startswith("@"):
+            listing = Path(text[1:]).expanduser()
+            if not listing.is_file():
+                raise DataError(f"{listing}: no such list file")
+            lines = listing.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+            named = [Path(line.strip()) for line in lines if line.strip()]
+            if not named:
+                raise DataError(f"{listing}: names no file")
+            found += expanded([name if name.is_absolute() else listing.parent / name for name in named])
+        elif any(character in text for character in "*?["):
+            matches = sorted(p for p in map(Path, glob(text, recursive=True)) if p.suffix.lower() in PICTURES | VIDEOS)
+            if not matches:
+                raise DataError(f"{text}: matches no picture or video")
+            found += matches
+        else:
+            found.append(path)
+    return found
+
+
+def in_tiles(segment: Segment, side: int) -> Segment:
+    """`segment` for pictures of any size: above HUGE pixels tile by tile, so that memory does not grow with the picture.
+
+    Tiles overlap by an eighth of their side on each edge, and of each the middle stands: what is far away no longer
+    counts, so that the labels are not quite those of the whole picture.
+    """
+    margin = side // 8
+
+    def tiled(picture: np.ndarray) -> np.ndarray:
+        height, width = picture.shape[:2]
+        if height * width <= HUGE:
+            return segment(picture)
+        labels = np.empty((height, width), np.uint8)
+        step = side - 2 * margin
+        for top, left in itertools.product(range(0, height, step), range(0, width, step)):
+            first, begin = max(0, min(top - margin, height - side)), max(0, min(left - margin, width - side))
+            tile = segment(np.ascontiguousarray(picture[first : first + side, begin : begin + side]))
+            rows, columns = slice(top, min(top + step, height)), slice(left, min(left + step, width))
+            labels[rows, columns] = tile[
+                rows.start - first : rows.stop - first, columns.start - begin : columns.stop - begin
+            ]
+        return labels
+
+    return tiled
+
+
 def find_inputs(inputs: list[Path], out: Path) -> tuple[list[Path], list[Path]]:
     """Pictures and videos, each once; folders are searched (not their subfolders).
 
@@ -194,10 +277,36 @@ class Results:
     segment: Segment
     palette: np.ndarray
     alpha: float
+    extras: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    def files(self, name: str) -> list[Path]:
+        """All that a picture gets, the last to be written last."""
+        endings = [EXTRAS[extra] for extra in self.extras]
+        return [self.folder / f"{name}{ending}" for ending in (*endings, "_label.png", "_color.png", "_overlay.png")]
+
+    def complete(self, name: str, path: Path) -> bool:
+        """Whether the picture's results are there, and none is empty or older than the picture."""
+        try:
+            made, since = [file.stat() for file in self.files(name)], path.stat().st_mtime
+        except OSError:
+            return False
+        return all(file.st_size > 0 and file.st_mtime >= since for file in made)
+
+    def _extra(self, name: str, picture: np.ndarray, labels: np.ndarray) -> None:
+        for extra in self.extras:
+            path = self.folder / f"{name}{EXTRAS[extra]}"
+            if extra == "side_by_side":
+                shown = [picture, overlay(picture, labels, self.palette, self.alpha), colorize(labels, self.palette)]
+                write_png(path, side_by_side(shown, ["picture", "overlay", "classes"]))
+            else:
+                shapes = to_geojson if extra == "geojson" else to_rle
+                write_text(path, json.dumps(shapes(labels, self.classes)) + "\n")
 
     def picture(self, name: str, picture: np.ndarray) -> None:
-        """NAME_label.png, NAME_color.png, NAME_overlay.png."""
+        """NAME_label.png, NAME_color.png, NAME_overlay.png, and what else is asked for."""
         labels = self.segment(picture)
+        self._extra(name, picture, labels)
         write_png(self.folder / f"{name}_label.png", labels)
         write_png(self.folder / f"{name}_color.png", colorize(labels, self.palette))
         write_png(self.folder / f"{name}_overlay.png", overlay(picture, labels, self.palette, self.alpha))
