@@ -195,7 +195,7 @@ def expanded(inputs: Sequence[Path]) -> list[Path]:
 
 
 def in_tiles(segment: Segment, side: int) -> Segment:
-    """`segment` for pictures of any size: above HUGE pixels tile by tile, so that memory does not grow with the picture.
+    """`segment` for pictures of any size: above HUGE pixels tile by tile, in bounded memory.
 
     Tiles overlap by an eighth of their side on each edge, and of each the middle stands: what is far away no longer
     counts, so that the labels are not quite those of the whole picture.

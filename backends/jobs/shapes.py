@@ -21,7 +21,7 @@ def to_geojson(labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
         contours, hierarchy = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
         rings = [_ring(contour) for contour in contours]
         for number, ring in enumerate(rings):
-            following, _, child, parent = hierarchy[0][number]
+            _, _, child, parent = hierarchy[0][number]
             if parent >= 0 or ring is None:
                 continue
             polygon = [ring]
