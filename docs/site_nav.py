@@ -14,6 +14,7 @@ ORDER = {
     "Data sets": "data_sets.md",
     "Framework differences": "framework_differences.md",
     "Protocols": "protocols.md",
+    "Memory, precision, rates": "training.md",
     "Many devices": "distributed.md",
     "Data pipeline": "data_pipeline.md",
     "Deployment": "deployment.md",
