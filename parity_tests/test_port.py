@@ -135,7 +135,9 @@ def test_submodules_follow_their_parameters() -> None:
     pairs = {"a.conv.weight": Pair("x.0.w"), "a.bn.weight": Pair("x.1.w"), "b.fc.weight": Pair("y.w")}
     left, right = ["a", "a.conv", "a.bn", "a.act", "b", "b.fc"], ["x", "x.0", "x.1", "x.2", "y"]
     found = module_map(NameMap(pairs, modules={"a.act": "x.2"}), left, right)
-    assert found == {"a": "x", "a.conv": "x.0", "a.bn": "x.1", "a.act": "x.2", "b": "y", "b.fc": "y"}
+    assert found == {"a": "x", "a.conv": "x.0", "a.bn": "x.1", "a.act": "x.2", "b.fc": "y"}
+    nested = module_map(NameMap({"a.fc.weight": Pair("x.m.w")}), ["a", "a.fc"], ["x", "x.m"])
+    assert nested == {"a": "x", "a.fc": "x.m"}
 
 
 @pytest.mark.parametrize(

@@ -67,3 +67,55 @@ def test_the_published_imagenet_file(tmp_path: Path) -> None:
     loaded = load_weights(path, spec, fine_tune=True)
     assert sum(name.startswith("backbone.") for name in loaded.state) == len(loaded.state) > 200
     assert loaded.origin.startswith("torchvision")
+
+
+LEAVES = {
+    "torchvision": {},
+    "paddle_vision": {"running_mean": "_mean", "running_var": "_variance"},
+    "gluoncv": {"bn.weight": "gamma", "bn.bias": "beta"},
+}
+
+
+def classification_resnet(origin: str, preset: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The preset's backbone under the origin's names with an ImageNet classifier, and its canonical state."""
+    state = initial_state(build(preset).parameters(), 5)
+    backbone = {name: value for name, value in state.items() if name.startswith("backbone.")}
+    deep = "backbone.stem.2.conv.weight" in backbone
+    named = {"fc.weight": np.zeros((10, 4), np.float32), "fc.bias": np.zeros(10, np.float32)}
+    for name, value in backbone.items():
+        path, _, leaf = name.removeprefix("backbone.").rpartition(".")
+        norm = path.endswith("bn") or re.search(r"\.bn\d$", path) is not None
+        stem = re.fullmatch(r"stem\.(\d)\.(conv|bn)", path)
+        if stem:
+            number = 3 * int(stem[1]) + (stem[2] == "bn")
+            path = ("bn1" if number == 7 else f"conv1.{number}") if deep else {"conv": "conv1", "bn": "bn1"}[stem[2]]
+        path = path.replace("downsample.conv", "downsample.0").replace("downsample.bn", "downsample.1")
+        leaf = LEAVES[origin].get(f"bn.{leaf}" if norm else leaf, LEAVES[origin].get(leaf, leaf))
+        named[f"{path}.{leaf}"] = value
+    return named, backbone
+
+
+@pytest.mark.parametrize(
+    ("origin", "preset"),
+    [
+        ("torchvision", "fcn_resnet18_mxnetseg"),
+        ("paddle_vision", "fcn_resnet18_mxnetseg"),
+        ("gluoncv", "fcn_resnet18_mxnetseg"),
+        pytest.param("gluoncv", "fcn_resnet50_gluoncv", marks=pytest.mark.slow),
+    ],
+)
+def test_a_classification_resnet_starts_a_network(tmp_path: Path, origin: str, preset: str) -> None:
+    named, backbone = classification_resnet(origin, preset)
+    save_file({name: np.ascontiguousarray(value) for name, value in named.items()}, tmp_path / "b.safetensors")
+    loaded = load_weights(tmp_path / "b.safetensors", build(preset, 7), fine_tune=True)
+    assert set(loaded.state) == set(backbone)
+    assert all(np.array_equal(loaded.state[name], value) for name, value in backbone.items())
+    assert loaded.origin.startswith(origin)
+    assert "the file holds the backbone alone" in loaded.summary()
+
+
+def test_another_stem_names_the_preset_that_fits(tmp_path: Path) -> None:
+    named, _ = classification_resnet("torchvision", "fcn_resnet18_mxnetseg")
+    save_file({name: np.ascontiguousarray(value) for name, value in named.items()}, tmp_path / "b.safetensors")
+    with pytest.raises(WeightsError, match=r"a backbone that fits preset fcn_resnet18_mxnetseg"):
+        load_weights(tmp_path / "b.safetensors", build("fcn_resnet50_gluoncv", 7), fine_tune=True)

@@ -123,7 +123,8 @@ def convert_as_is(
     Returns what was read, source name -> name in the target, what was dropped and why, and notes. Raises WeightsError.
     """
     target = _checked_target(target)
-    tensors, notes = read(source, ema=ema), []
+    tensors = read(source, ema=ema)
+    notes: list[str] = []
     arrays, names, dropped = tensors.arrays, {name: name for name in tensors}, dict[str, str]()
     if map_file is not None:
         arrays, names, dropped, notes = apply_map(tensors, map_file, str(source))

@@ -32,7 +32,7 @@ def file_facts(path: Path, files: Sequence[Path]) -> dict[str, Any]:
     if tuple(files) in ((), (path,)):
         return {"bytes": path.stat().st_size, "sha256": file_checksum(path)}
     base = path if path.is_dir() else path.parent
-    parts = [
+    parts: list[dict[str, Any]] = [
         {"file": file.relative_to(base).as_posix(), "bytes": file.stat().st_size, "sha256": file_checksum(file)}
         for file in sorted(files)
     ]

@@ -283,12 +283,34 @@ def fit_to(
         raise WeightsError(f"{where}: origin {origin} has no {spec.arch}")
     good = [reading for reading in readings if reading[0].problems == 0]
     if not good:
-        raise _no_fit(where, [fit for fit, _ in readings], shapes)
+        near = _no_fit(where, [fit for fit, _ in readings], shapes)
+        fitting = _presets_on_backbone(sources, spec, shapes) if fine_tune else []
+        if fitting:
+            near = NoFit(f"{near}\nit is a backbone that fits preset {listing(fitting, 5)}", near.matched)
+        raise near
     different = [fit for fit, _ in good if not fit.same_state(good[0][0])]
     if different:
         names = "\n".join(f"  {fit.label}" for fit in [good[0][0], *different])
         raise WeightsError(f"{where}: fits in several ways that disagree:\n{names}\nsay which with --from ORIGIN")
     return good[0]
+
+
+def _presets_on_backbone(sources: Iterable[Source], spec: Spec, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Presets of the same architecture whose backbone the tensors are: another stem, depth or width."""
+    found = []
+    for name, preset in PRESETS.items():
+        family = backbone_of(preset.spec)
+        if preset.spec.arch != spec.arch or family is None:
+            continue
+        alone = [
+            _backbone_alone(source, layout, preset.spec, shapes)
+            for source in sources
+            for layout in source.layouts
+            if family in layout.backbones
+        ]
+        if any(fit.problems == 0 and fit.origins for fit in alone):
+            found.append(name)
+    return found
 
 
 def backbone_of(spec: Spec) -> str | None:

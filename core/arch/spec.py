@@ -172,8 +172,10 @@ class Spec:
         found: dict[str, Any] = {}
         if self.auxiliary and not any(name.startswith("auxiliary.") for name in shapes):
             found["auxiliary"] = []
-        for pattern in () if self.folded_norms else ("*", "backbone.*"):
-            foldable = (self.for_inference() if "auxiliary" in found else self).inventory().foldable
+        if self.folded_norms:
+            return found
+        foldable = (self.for_inference() if "auxiliary" in found else self).inventory().foldable
+        for pattern in ("*", "backbone.*"):
             chosen = [fold for fold in foldable if fnmatchcase(fold.norm, pattern)]
             if chosen and all(f"{f.norm}.weight" not in shapes and f"{f.layers[0]}.weight" in shapes for f in chosen):
                 return found | {"folded_norms": [pattern]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +50,7 @@ class Target:
                 f"{option} {text}: expected FRAMEWORK:MODULE:CALLABLE, such as {backend_names()[0]}:mymodule:build; "
                 f"the frameworks are {', '.join(backend_names())}"
             )
-        return Target(*parts, python)
+        return Target(parts[0], parts[1], parts[2], python)
 
 
 @dataclass
@@ -166,7 +166,7 @@ def _open(side: Side, target: Target, x: np.ndarray) -> dict[str, list[str]]:
     return fields
 
 
-def _names(path: Path | None, states: list[Arrays], report: Report) -> NameMap:
+def _names(path: Path | None, states: Sequence[Arrays], report: Report) -> NameMap:
     """The map, which accounts for every parameter of both sides."""
     left, right = states
     if path is None:
@@ -210,7 +210,9 @@ def _to_left(arrays: Arrays, names: NameMap, moved: set[str]) -> dict[str, np.nd
     return found
 
 
-def _parameters(one: Side, other: Side, states: list[Arrays], names: NameMap, moved: set[str], report: Report) -> None:
+def _parameters(
+    one: Side, other: Side, states: Sequence[Arrays], names: NameMap, moved: set[str], report: Report
+) -> None:
     """Shapes; then the left side's values go to the right."""
     left = {name: states[0][name] for name in names.pairs}
     built = compare(left, _to_left(states[1], names, moved))
@@ -286,24 +288,33 @@ def _statistic(name: str) -> bool:
     return name.rpartition(".")[2] in STATISTICS
 
 
+def _chains(owners: Sequence[str], modules: Sequence[str]) -> dict[frozenset[str], list[str]]:
+    """Layers with parameters -> the modules that hold just these, the outer first."""
+    held: dict[str, set[str]] = {}
+    for owner in owners:
+        parts = owner.split(".")
+        for depth in range(1, len(parts) + 1):
+            held.setdefault(".".join(parts[:depth]), set()).add(owner)
+    chains: dict[frozenset[str], list[str]] = {}
+    for name in sorted(held, key=lambda name: name.count(".")):
+        if name in modules:
+            chains.setdefault(frozenset(held[name]), []).append(name)
+    return chains
+
+
 def module_map(names: NameMap, left: list[str], right: list[str]) -> dict[str, str]:
     """Which submodule of the left side is which of the right: those of mapped parameters, what contains them alone on
     both sides, what the map says itself, and what is called the same on both."""
     found = {name: to for name, to in names.modules.items() if name in left and to in right}
     owners = {n.rpartition(".")[0]: p.to.rpartition(".")[0] for n, p in names.pairs.items()}
-    held: dict[str, set[str]] = {}
-    for name in owners:
-        for depth in range(1, name.count(".") + 2):
-            held.setdefault(".".join(name.split(".")[:depth]), set()).add(name)
-    theirs: dict[str, set[str]] = {}
-    for to in owners.values():
-        for depth in range(1, to.count(".") + 2):
-            theirs.setdefault(".".join(to.split(".")[:depth]), set()).add(to)
-    back = {frozenset(members): name for name, members in theirs.items()}  # of a chain the innermost comes last
-    for name, members in held.items():
-        to = back.get(frozenset(owners[member] for member in members))
-        if name in left and to in right and to is not None:
-            found.setdefault(name, owners.get(name, to) if name in owners else to)
+    theirs = _chains(list(owners.values()), right)
+    for members, chain in _chains(list(owners), left).items():
+        partners = theirs.get(frozenset(owners[member] for member in members), [])
+        if len(chain) == len(partners):  # of modules that hold the same, one in another: outer with outer
+            for name, partner in zip(chain, partners):
+                found.setdefault(name, partner)
+        elif len(members) == 1 and (name := next(iter(members))) in left and owners[name] in right:
+            found.setdefault(name, owners[name])
     found |= {name: name for name in left if name in right and name not in found and name not in found.values()}
     return {name: found[name] for name in left if name in found}
 

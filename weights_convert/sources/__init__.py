@@ -19,10 +19,12 @@ from weights_convert.sources import (
     gluoncv,
     mmseg,
     mxnetseg,
+    paddle_vision,
     paddleseg,
     segparity,
     semsegpaddle,
     smp,
+    timm,
     torchvision,
 )
 from weights_convert.sources.rules import Assignment, Layout, Origin, Recording, Source
@@ -41,10 +43,12 @@ SOURCES: dict[str, Source] = {
         mmseg,
         dabnet,
         paddleseg,
-        gluoncv,
         torchvision,
         smp,
         efficientnet_pytorch,
+        timm,
+        paddle_vision,
+        gluoncv,
     )
 }
 # What golden files call an origin -> the origin.
