@@ -55,6 +55,7 @@ format: setup
 # the table names them as not measured.
 bench: setup $(peers)/.set-up
 	$(bin)/python -m benchmarks --peers $(peers) --output report/benchmarks
+	$(bin)/python -m benchmarks.pipeline --peers $(peers) --output report/benchmarks
 
 $(peers)/.set-up: benchmarks/requirements.txt | setup
 	rm -rf $(peers)

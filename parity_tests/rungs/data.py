@@ -15,6 +15,9 @@ TRANSFORM = {
     "hue": 0.05,
     "blur": 0.5,
     "cat_max_ratio": 0.75,
+    "enhance": 0.25,
+    "cutmix": 0.3,
+    "copy_paste": 0.3,
 }
 # title -> (workers, first iteration, iterations). Three batches of 4 make an epoch of 12 pictures.
 RUNS = {"0 workers": (0, 0, 5), "1 worker": (1, 0, 5), "2 workers": (2, 0, 5), "2 workers, resumed": (2, 4, 3)}
