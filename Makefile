@@ -78,7 +78,7 @@ zoo: setup
 # The site of the documentation, in build/site; a broken link is an error.
 docs: setup
 	$(bin)/python -m mkdocs build --strict --quiet
-	@echo "build/site/index.html"
+	@echo "build/site: $(bin)/python -m http.server -d build/site shows it, with its search"
 
 clean:
 	rm -rf $(VENV) build *.egg-info report runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

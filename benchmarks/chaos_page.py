@@ -35,7 +35,7 @@ def write_page(folder: Path, data: dict[str, Any]) -> None:
         pattern = re.compile(rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)", re.DOTALL)
         if not pattern.search(text):
             raise ConfigError(f"{page}: has no markers <!-- {name}: begin --> and <!-- {name}: end -->")
-        text = pattern.sub(lambda match, new=content: match.group(1) + new + match.group(2), text)
+        text = pattern.sub(rf"\g<1>{content}\g<2>", text)  # tables hold no backslash
     write_text(folder / "chaos.json", json.dumps(data, indent=1) + "\n")
     for backend, rates in data["separation"].items():
         write_text(folder / f"chaos_{backend}.svg", separation_plot(backend, rates))

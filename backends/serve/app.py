@@ -18,7 +18,7 @@ import asyncio
 import sys
 import time
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ class Service:
         self.samples = [(name, encode(picture, ".png")) for name, picture in samples]
         self.uploads, self.pixels = Budget(limits.uploads), Budget(limits.pixels_at_work)
         self.answers: Counter[tuple[str, int]] = Counter()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @classmethod
     def start(
@@ -165,8 +165,8 @@ class Service:
             f'segparity_request_seconds_total{{path="{path}"}} {total:.6f}'
             for path, total in sorted(self.seconds.items())
         ]
-        kinds = (("pictures_total", "pictures", "counter"), ("batches_total", "batches", "counter"))
-        kinds += (("worker_starts_total", "starts", "counter"), ("waiting", "waiting", "gauge"))
+        kinds = [("pictures_total", "pictures", "counter"), ("batches_total", "batches", "counter")]
+        kinds += [("worker_starts_total", "starts", "counter"), ("waiting", "waiting", "gauge")]
         for name, attribute, kind in kinds:
             lines.append(f"# TYPE segparity_{name} {kind}")
             lines += [

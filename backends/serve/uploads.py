@@ -88,8 +88,8 @@ def _guess(data: bytes) -> str:
 
 
 def _png(data: bytes) -> Upload:
-    kept, position, kinds = bytearray(PNG), len(PNG), []
-    size = (0, 0)
+    kept, position, size = bytearray(PNG), len(PNG), (0, 0)
+    kinds: list[bytes] = []
     packed = bytearray()
     while not kinds or kinds[-1] != b"IEND":
         if position + 12 > len(data):
