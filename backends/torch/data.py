@@ -7,12 +7,13 @@ import threading
 from collections.abc import Iterator
 
 import cv2
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from core.backend import Batch
+from core.data.handover import say_slower
 from core.data.pipeline import Item, TrainingSamples, collate, collate_or_error, from_loader, sample_or_error
-from core.errors import DataError
 
 
 class TorchSamples(Dataset):
@@ -32,7 +33,8 @@ class TorchSamples(Dataset):
         return sample_or_error(self.samples, index)
 
 
-def _collate(items: list[Item | Exception]) -> tuple[torch.Tensor, torch.Tensor] | Exception:
+def _collate(items: list[Item | Exception]) -> tuple[torch.Tensor, torch.Tensor] | Item | Exception:
+    """A batch, which a worker hands over in shared memory; as arrays, which go through a pipe, where that is full."""
     batch = collate_or_error(items, collate)
     if isinstance(batch, Exception):
         return batch
@@ -42,11 +44,8 @@ def _collate(items: list[Item | Exception]) -> tuple[torch.Tensor, torch.Tensor]
             images.share_memory_()
             labels.share_memory_()
         except RuntimeError as error:
-            return DataError(
-                f"a worker cannot hand over a batch of {(batch[0].nbytes + batch[1].nbytes) / 2**20:.0f} MiB: "
-                f"{str(error).splitlines()[0]}. Give shared memory more room (docker run --shm-size=8g, or mount -o "
-                "remount,size=8g /dev/shm), take fewer data.workers, or data.workers=0"
-            )
+            say_slower(str(error).splitlines()[0])
+            return batch
     return images, labels
 
 
@@ -78,4 +77,4 @@ def load_batches(samples: TrainingSamples, batch_size: int, workers: int, pin: b
     for batch in from_loader(batches):
         if isinstance(batch, Exception):
             raise batch
-        yield batch[0].numpy(), batch[1].numpy()
+        yield np.asarray(batch[0]), np.asarray(batch[1])

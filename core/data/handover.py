@@ -65,7 +65,7 @@ class Handover:
             data = _room(path, _bytes(shape))
         except OSError as error:
             path.unlink(missing_ok=True)
-            _say(f"{FOLDER}: {error.strerror or error}")
+            say_slower(f"{FOLDER}: {error.strerror or error}")
             return collate(batch)
         images, labels = _arrays(data, shape)
         for place, (image, label) in enumerate(batch):
@@ -111,7 +111,8 @@ def _bytes(shape: tuple[int, int, int]) -> int:
     return _labels_at(shape) + 8 * shape[0] * shape[1] * shape[2]
 
 
-def _say(reason: str) -> None:
+def say_slower(reason: str) -> None:
+    """That batches go through a pipe, once in a process."""
     global _said
     if not _said:
         _said = True
