@@ -9,7 +9,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -48,15 +48,17 @@ def write_proof(
     normalization: str | Normalize | None = None,
     notes: Sequence[str] = (),
     verification: Verification | None = None,
+    hashed: Future[dict[str, Any]] | None = None,
 ) -> tuple[Path, Path]:
     """Writes `<beside>.json` and `<beside>.html` about the weights that were written to `target`; gives the two paths.
 
     imported: the network, where it is known; `written`: as it was written, where its batch norms were folded.
-    map_, dropped: where it is not known: what became of each tensor.
+    map_, dropped: where it is not known: what became of each tensor. hashed: size and SHA-256 of a source of one file.
     """
     with ThreadPoolExecutor(1) as other:  # hashing lets other threads run
         ours = other.submit(file_checksum, target)
-        facts = file_facts(source, tensors.files)
+        alone = hashed is not None and tuple(tensors.files) in ((), (source,))
+        facts = hashed.result() if hashed is not None and alone else file_facts(source, tensors.files)
         result = {"file": target.name, "format": format_of(target).name, "bytes": target.stat().st_size}
         result |= {"sha256": ours.result()}
     proof = {

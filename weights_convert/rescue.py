@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from core.schema import to_plain
 from core.tensors import Tensors
 from weights_convert.convert import Conversion, convert, convert_as_is
 from weights_convert.formats import FORMATS, read
+from weights_convert.inspection import file_facts
 from weights_convert.load import Imported
 from weights_convert.proof import renamed, write_proof
 from weights_convert.verify import Verification, verify
@@ -79,7 +81,8 @@ def weight_path(text: str) -> Path:
 
 def rescue(source: Path, target: Target, *, verified: bool = False, **options: Any) -> Rescued:
     """Converts a known network (`options` as `convert_file` takes them) and proves it. Raises WeightsError."""
-    with _Folder(target):
+    with _Folder(target), ThreadPoolExecutor(1) as beside:
+        hashed = beside.submit(file_facts, source, ()) if source.is_file() else None  # while the file is converted
         done = convert(source, target.weights, **options)
         imported, fold = done.imported, options.get("fold", False)
         normalization = read_normalization(done.metadata.get("normalization"))
@@ -97,6 +100,7 @@ def rescue(source: Path, target: Target, *, verified: bool = False, **options: A
             normalization=normalization,
             notes=notes,
             verification=found,
+            hashed=hashed,
         )
     return Rescued(target, imported.tensors, imported, notes, proof, found)
 
