@@ -126,7 +126,7 @@ def test_nothing_of_the_server_is_told() -> None:
     [
         ({"backend": "caffe"}, "backend='caffe' is not known here; choose torch, paddle"),
         ({"model": "../x"}, "model='../x' is not known here; choose drawn"),
-        ({"protocol": "best"}, "choose as configured"),
+        ({"protocol": "best"}, "choose configured, whole, whole-mirrored, mxnetseg"),
         ({"format": "gif"}, "choose label, color, overlay, rle, raw"),
     ],
 )

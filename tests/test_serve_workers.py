@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from backends.serve.engine import Engine, Result, Unavailable, Unsuitable
-from backends.serve.models import CONFIGURED, find_models
+from backends.serve.models import CONFIGURED, PROTOCOLS, find_models, protocol_of
 from core.config import dump_config, load_config
 from core.description import descriptions
 from core.errors import CheckpointError, ConfigError
@@ -57,7 +57,7 @@ def test_the_frameworks_agree_and_batches_change_nothing(order: dict[str, object
             assert found[backend].shape == (5, 50, 66)
             alone = wait_for(engine.segment(pictures[0], order, CONFIGURED)).labels
             assert (alone == found[backend][0]).mean() > 0.999
-            merged = wait_for(engine.segment(pictures[0], order, "3 scales + mirrored")).labels
+            merged = wait_for(engine.segment(pictures[0], order, "mmseg-ms")).labels
             assert merged.shape == (50, 66)
             assert (merged != alone).any()
         finally:
@@ -113,6 +113,14 @@ def test_models_have_names_of_their_own_and_no_place(weights: Path, tmp_path: Pa
         find_models([tmp_path], [], None, [])
     with pytest.raises(ConfigError, match="no such configuration file"):
         find_models([], [tmp_path / "gone.pth"], tmp_path / "none.yaml", [])
+
+
+def test_every_protocol_that_is_offered_is_one(weights: Path) -> None:
+    (model,) = find_models([], [weights], None, [])
+    found = {name: protocol_of(name, model.config) for name in PROTOCOLS}
+    assert found[CONFIGURED] == model.config.evaluation
+    assert found["whole-mirrored"].flip
+    assert len(found["mmseg-ms"].scales) > 1
 
 
 def test_without_any_weights_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 from starlette.exceptions import HTTPException
 
 from backends.serve.engine import Engine, Result, Unavailable, Unsuitable
-from backends.serve.models import CONFIGURED, PROTOCOLS, Model, encode, run_lengths
+from backends.serve.models import PROTOCOLS, Model, encode, run_lengths
 from backends.serve.uploads import Refused, decode, inspect
 from core.data.datasets.images import colorize
 from core.visualize import overlay
@@ -137,7 +137,7 @@ class Service:
         """One picture by one framework."""
         model = _chosen("model", request, self.models)
         backend = _chosen("backend", request, self.engines)
-        protocol = _chosen("protocol", request, PROTOCOLS)
+        protocol = _chosen("protocol", request, dict.fromkeys(PROTOCOLS))
         form = _chosen("format", request, dict.fromkeys(FORMATS))
         async with self.uploads.take(1):
             upload = inspect(await self.read(request), self.limits.pixels)
@@ -193,8 +193,6 @@ class Service:
 def _chosen(name: str, request: Request, known: dict[str, Any]) -> str:
     """The query's value, the first one known by default. Raises Refused for another."""
     value = request.query_params.get(name, next(iter(known), ""))
-    if name == "protocol":
-        value = request.query_params.get(name, CONFIGURED)
     if value not in known:
         raise Refused(f"{name}={value[:60]!r} is not known here; choose {', '.join(known)}", 404)
     return value

@@ -18,6 +18,8 @@ from core.config import Config, dump_config, load_config
 from core.description import FOLDER, backend_names
 from core.errors import ConfigError, SegParityError
 from core.evaluation.protocol import EvaluationProtocol
+from core.evaluation.protocols import PROTOCOLS as NAMED
+from core.evaluation.protocols import Circumstances, named_protocol
 
 CHECKPOINTS = FOLDER.parent.parent / "shared" / "checkpoints"
 ESPNET = ("model.preset=espnet_p2_q8_skip16", "model.num_classes=20")  # the network that was tested on Cityscapes
@@ -26,13 +28,8 @@ PUBLISHED = (
     ("espnet-cityscapes", "espnet/espnet_p_2_q_8.pth", "configs/cityscapes/espnet.yaml", ESPNET),
     ("espnet-camvid", "espnet/espnet_p_2_q_8_camvid.pth", "configs/camvid/espnet.yaml", ()),
 )  # fmt: skip
-CONFIGURED = "as configured"
-PROTOCOLS: dict[str, EvaluationProtocol | None] = {
-    CONFIGURED: None,
-    "whole picture": EvaluationProtocol(),
-    "whole picture + mirrored": EvaluationProtocol(flip=True),
-    "3 scales + mirrored": EvaluationProtocol(scales=(0.75, 1.0, 1.25), flip=True),
-}
+CONFIGURED, WHOLE, MIRRORED = "configured", "whole", "whole-mirrored"
+PROTOCOLS = (CONFIGURED, WHOLE, MIRRORED, *NAMED)
 SAMPLES = 3
 
 
@@ -76,6 +73,15 @@ class Model:
             "weights": str(self.weights.resolve()),
             "origin": self.origin,
         }
+
+
+def protocol_of(name: str, config: Config) -> EvaluationProtocol:
+    """The protocol of that name for the weights of `config`."""
+    if name == CONFIGURED:
+        return config.evaluation
+    if name in (WHOLE, MIRRORED):
+        return EvaluationProtocol(flip=name == MIRRORED)
+    return named_protocol(name, Circumstances(config.data.dataset, config.eval_transform().normalize))
 
 
 def find_models(

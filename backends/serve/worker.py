@@ -15,7 +15,7 @@ import numpy as np
 
 from backends.jobs.door import load_backend
 from backends.jobs.weights import load_for
-from backends.serve.models import PROTOCOLS
+from backends.serve.models import protocol_of
 from backends.worker.serving import Answer, Arrays, Worker, operation, serve
 from core.arch import Spec
 from core.backend import Predictor
@@ -72,7 +72,7 @@ class Segmenter(Worker):
 
 def _label_maps(network: _Network, pictures: np.ndarray, name: str) -> Iterator[np.ndarray]:
     """One after the other, or together where the protocol is a single run of the whole picture."""
-    protocol = PROTOCOLS[name] or network.config.evaluation
+    protocol = protocol_of(name, network.config)
     transform, spec = network.config.eval_transform(), network.spec
     images = [transform(picture)[0] for picture in pictures]
     height, width = images[0].shape[1:]
