@@ -54,6 +54,27 @@ def test_a_run_is_complete_from_iteration_0(tmp_path: Path) -> None:
     assert all(np.array_equal(whole.weights[name], cut.weights[name]) for name in whole.weights)
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_is_one_sentence_and_the_run_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals, status: int
+) -> None:
+    class Stopped(NumpyLearner):
+        def update(self, lr: float) -> None:
+            super().update(lr)
+            if self.steps == 4:
+                os.kill(os.getpid(), number)
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert train(*settings("train.checkpoint_interval=1"), "--run", tmp_path / "cut", learner=Stopped) == status
+    assert "goes on from its last checkpoint with --resume" in capsys.readouterr().err.splitlines()[-1]
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert load_checkpoint(RunDirectory(tmp_path / "cut").last).iteration == 3
+    assert train("--run", tmp_path / "cut", "--resume") == 0
+    assert train(*settings("train.checkpoint_interval=1"), "--run", tmp_path / "whole") == 0
+    whole, cut = (load_checkpoint(RunDirectory(tmp_path / name).last) for name in ("whole", "cut"))
+    assert all(np.array_equal(whole.weights[name], cut.weights[name]) for name in whole.weights)
+
+
 def test_a_run_without_a_checkpoint_is_not_resumed_from_other_weights(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

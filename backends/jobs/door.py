@@ -13,6 +13,8 @@ from core.config import Config
 from core.description import runtimes
 from core.errors import ConfigError
 
+SHARED = ("train", "eval")  # what several processes do together
+
 
 def load_backend(name: str) -> Backend:
     """The backend in `backends/<name>/`; imports its framework."""
@@ -35,6 +37,13 @@ def door(file: str) -> Callable[..., int]:
     def main(arguments: Sequence[str] | None = None) -> int:
         module = importlib.import_module(f"backends.jobs.{job}")
         options = module.parser(name).parse_args(arguments)
-        return run(lambda: module.job(options, load_backend(name)))
+
+        def work() -> None:
+            backend = load_backend(name)
+            if job not in SHARED and backend.connect().shard.world > 1:
+                raise ConfigError(f"{job} runs in one process; only {' and '.join(SHARED)} share their work")
+            module.job(options, backend)
+
+        return run(work)
 
     return main
