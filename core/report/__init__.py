@@ -1,0 +1,1 @@
+"""One page about runs, whichever framework trained them: `reading` the directories, `plots`, the `page`."""
