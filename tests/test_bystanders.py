@@ -150,5 +150,5 @@ def test_the_moving_average_can_be_asked_for(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no entry beside the weights"):
         read(path, ema=True)
     (tmp_path / "a.params").write_bytes(hostile_files.state(".params"))
-    with pytest.raises(WeightsError, match="one set of weights"):
+    with pytest.raises(WeightsError, match="no moving average stands beside the weights"):
         read(tmp_path / "a.params", ema=True)

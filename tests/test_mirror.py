@@ -48,9 +48,13 @@ def signature(function: ast.FunctionDef, own: Collection[str] = ()) -> Signature
     return tuple((RENAMED.get(name, name), default) for name, default in found if name not in left_out)
 
 
+INHERITED = {"nn.BatchNorm": {"gamma", "beta", "running_mean", "running_var"}}
+
+
 def registered(node: ast.ClassDef) -> set[str]:
-    """The parameters that a Gluon block makes itself."""
-    return {
+    """The parameters that a Gluon block makes itself, or that its base does."""
+    inherited = set[str]().union(*(INHERITED.get(ast.unparse(base), set()) for base in node.bases))
+    return inherited | {
         target.attr
         for made in ast.walk(node)
         if isinstance(made, ast.Assign) and ast.unparse(made.value).startswith("self.params.get")

@@ -53,11 +53,8 @@ def _start_worker(_: int) -> None:
     cv2.setNumThreads(0)  # the workers are the parallelism
 
 
-def load_batches(samples: TrainingSamples, batch_size: int, workers: int, pin: bool = False) -> Iterator[Batch]:
-    """Batches in the order of `samples`, as numpy arrays, the same for any number of workers.
-
-    pin: in page-locked memory, which a GPU copies from while the processor goes on.
-    """
+def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
+    """Batches in the order of `samples`, as numpy arrays, the same for any number of workers."""
     loader = DataLoader(
         TorchSamples(samples),
         batch_size=batch_size,
@@ -65,7 +62,7 @@ def load_batches(samples: TrainingSamples, batch_size: int, workers: int, pin: b
         num_workers=workers,
         collate_fn=_collate,
         worker_init_fn=_start_worker,
-        pin_memory=pin,
+        pin_memory=torch.cuda.is_initialized(),  # a GPU in use copies from it while the processor goes on
         drop_last=False,
     )
     handler = signal.getsignal(signal.SIGCHLD)

@@ -76,7 +76,7 @@ class Learner:
         return self.optimizer.get_state() | ({} if self.loss_scale is None else self.loss_scale.get_state())
 
     def load_batches(self, samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
-        return load_batches(samples, batch_size, workers, pin=self.device.type == "cuda")
+        return load_batches(samples, batch_size, workers)
 
     def backward(self, images: Sequence[np.ndarray], objective: Objective, seed: int) -> list[float]:
         torch.manual_seed(seed)
