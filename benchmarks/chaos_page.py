@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from core.report.plots import COLOURS, Line, plot
 
 from benchmarks.paired import compare, detectable, runs_needed
 from core.errors import ConfigError
 from core.files import write_text
+from core.report.plots import COLOURS, Line, plot
 
 SVG = (
     "<style>.line{fill:none;stroke-linejoin:round}.grid{stroke:#e4e8ec;fill:none}text{font-family:sans-serif;fill:#55616f}"

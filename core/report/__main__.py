@@ -17,7 +17,7 @@ from core.report.reading import read_runs
 def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(
         prog="python -m core.report",
-        description="Compare runs on one self-contained HTML page: curves, per-class IoU over time, confusion matrices, "
+        description="Compare runs on one HTML page: curves, per-class IoU over time, confusion matrices, "
         "the worst pictures, learning rate, speed, time left. Runs may be finished, cut off or still at work.",
     )
     command.add_argument("runs", nargs="+", type=_path, metavar="RUN", help="a run's directory")

@@ -29,7 +29,8 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: .6rem 1.2rem }
 .small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)) }
 svg { width: 100%; height: auto; display: block } .line { fill: none; stroke-linejoin: round }
-.grid { stroke: #e4e8ec; fill: none } .tick { font-size: 11px; fill: #55616f } .title { font-size: 13px; font-weight: 600 }
+.grid { stroke: #e4e8ec; fill: none } .tick { font-size: 11px; fill: #55616f } .title { font-size: 13px;
+  font-weight: 600 }
 .legend { position: sticky; top: 0; z-index: 1; background: var(--wash); padding: .5rem 0; font-size: .9rem }
 .legend span { margin-right: 1.2rem; white-space: nowrap; display: inline-block }
 .legend i { display: inline-block; width: 1.6rem; height: 0; border-top: 3px solid; vertical-align: middle;
@@ -45,7 +46,8 @@ th:first-child, td:first-child { text-align: left }
 .finished { background: #1b6e3c } .running { background: #0b5cad } .stopped { background: #a15c00 }
 .warn { background: #fff3cd; border-radius: 8px; padding: .6rem .9rem; margin: .6rem 0 }
 figure { margin: 0 0 .9rem } figure img { max-width: 100%; border-radius: 4px; display: block }
-figcaption { font-size: .82rem; color: var(--soft) } details { margin: .5rem 0 } summary { cursor: pointer; color: #0b5cad }
+figcaption { font-size: .82rem; color: var(--soft) }
+details { margin: .5rem 0 } summary { cursor: pointer; color: #0b5cad }
 """
 
 
@@ -73,7 +75,8 @@ def page(runs: Sequence[RunRecord], reload: float | None = None) -> str:
 
 def _legend(runs: Sequence[RunRecord]) -> str:
     return "".join(
-        f'<span><i style="border-color:{COLOURS[i % len(COLOURS)]}"></i>{_escape(run.name)} ({_escape(run.backend)})</span>'
+        f'<span><i style="border-color:{COLOURS[i % len(COLOURS)]}"></i>'
+        f"{_escape(run.name)} ({_escape(run.backend)})</span>"
         for i, run in enumerate(runs)
     )
 
@@ -110,7 +113,9 @@ def _overview(runs: Sequence[RunRecord]) -> str:
     head += ["pictures/s", "waiting for data", "time left"]
     rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in _row(run)) + "</tr>" for run in runs)
     titles = "".join(f"<th>{name}</th>" for name in head)
-    return f'<section><h2>Where they stand</h2><div class="scroll"><table><tr>{titles}</tr>{rows}</table></div></section>'
+    return (
+        f'<section><h2>Where they stand</h2><div class="scroll"><table><tr>{titles}</tr>{rows}</table></div></section>'
+    )
 
 
 def _warnings(runs: Sequence[RunRecord]) -> str:
@@ -120,7 +125,9 @@ def _warnings(runs: Sequence[RunRecord]) -> str:
             share = f"{100 * _waiting(run.timing[-1]):.0f} % waiting"
             said.append(f"{run.name}: the loader is the bottleneck: {share}; more data.workers read ahead")
         if run.state == "stopped":
-            said.append(f"{run.name}: stopped at iteration {run.iteration} of {run.config.train.iterations}; --resume goes on")
+            said.append(
+                f"{run.name}: stopped at iteration {run.iteration} of {run.config.train.iterations}; --resume goes on"
+            )
     return "".join(f'<p class="warn">{_escape(text)}.</p>' for text in said)
 
 
@@ -185,7 +192,9 @@ def _per_class(runs: Sequence[RunRecord]) -> str:
             lines.append(Line(run.name, [r["iteration"] for r in rows], values))
         plots.append(plot(f"{name}, %", lines, size=(300, 170), low=0, high=100))
     note = f'<p class="warn">Other classes: {_escape(", ".join(others))}.</p>' if others else ""
-    return f'<section><h2>IoU of each class over time</h2>{note}<div class="plots small">{"".join(plots)}</div></section>'
+    return (
+        f'<section><h2>IoU of each class over time</h2>{note}<div class="plots small">{"".join(plots)}</div></section>'
+    )
 
 
 def _item(values: Any, index: int) -> float | None:
@@ -244,7 +253,9 @@ def _worst(runs: Sequence[RunRecord]) -> str:
 def _speed(runs: Sequence[RunRecord]) -> str:
     plots = [
         plot("Pictures a second", _lines(runs, "timing", _rate), low=0),
-        plot("Waiting for data, % of the time", _lines(runs, "timing", lambda lap: 100 * _waiting(lap)), low=0, high=100),
+        plot(
+            "Waiting for data, % of the time", _lines(runs, "timing", lambda lap: 100 * _waiting(lap)), low=0, high=100
+        ),
         plot("Time left, minutes", _lines(runs, "timing", _field("left", 1 / 60)), low=0),
     ]
     return f'<section><h2>Speed</h2><div class="plots">{"".join(plots)}</div></section>'

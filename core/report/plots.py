@@ -25,7 +25,9 @@ class Line:
 
 def style(number: int) -> str:
     """Colour and dashes of run `number`, the same in every plot."""
-    return f'stroke="{COLOURS[number % len(COLOURS)]}" stroke-dasharray="{DASHES[number // len(COLOURS) % len(DASHES)]}"'
+    return (
+        f'stroke="{COLOURS[number % len(COLOURS)]}" stroke-dasharray="{DASHES[number // len(COLOURS) % len(DASHES)]}"'
+    )
 
 
 def plot(
