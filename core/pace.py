@@ -96,7 +96,7 @@ class Pace:
 def duration(seconds: float) -> str:
     """In the two largest units: "42 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"."""
     total = round(seconds)
-    parts = []
+    parts: list[str] = []
     for name, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
         count, total = divmod(total, size)
         if count or parts or name == "s":
