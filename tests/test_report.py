@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
+from core.checkpoint import RunDirectory, read_records
 from core.report.__main__ import main
 from core.report.plots import Line, plot
 from core.report.reading import read_run
-
-from core.checkpoint import RunDirectory, read_records
 from tests.test_training import NumpyLearner, settings, train
 
 
