@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from core.shard import ALONE, Processes, Shard, Variables, barrier, lost
 
 VARIABLES = Variables(
-    "RANK", "WORLD_SIZE", ("MASTER_ADDR", "MASTER_PORT"), "torchrun --nproc_per_node N -m backends.torch.train …"
+    "RANK", "WORLD_SIZE", ("MASTER_ADDR", "MASTER_PORT"), "torchrun --nproc_per_node N -m -- backends.torch.train …"
 )
 
 
