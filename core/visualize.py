@@ -11,12 +11,18 @@ import numpy as np
 from core.data.datasets.images import colorize
 from core.files import write_bytes
 
+_ROWS = 256  # blended at a time: the sums are float64, eight times as large as a huge picture
+
 
 def overlay(image: np.ndarray, label: np.ndarray, palette: np.ndarray, alpha: float = 0.5) -> np.ndarray:
     """uint8 [H, W, 3] RGB: the picture, blended with the label map's colours; ignored pixels show the picture alone."""
-    colours = colorize(label, palette)
-    blended = np.rint(image * (1 - alpha) + colours * alpha).astype(np.uint8)
-    return np.where((label == 255)[..., None], image, blended)
+    out = np.empty_like(image)
+    for top in range(0, len(image), _ROWS):
+        part = slice(top, top + _ROWS)
+        colours = colorize(label[part], palette)
+        blended = np.rint(image[part] * (1 - alpha) + colours * alpha).astype(np.uint8)
+        out[part] = np.where((label[part] == 255)[..., None], image[part], blended)
+    return out
 
 
 def side_by_side(pictures: Sequence[np.ndarray], names: Sequence[str], gap: int = 4) -> np.ndarray:
