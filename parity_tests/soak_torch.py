@@ -1,4 +1,4 @@
-"""A soak of kills: `python -m parity_tests.soak --kills 1000` trains tiny networks that are killed at random moments.
+"""A soak of kills: `python -m parity_tests.soak_torch --kills 1000` trains tiny networks that are killed at random moments.
 
 A run is started, killed with SIGKILL (one of its processes; the others must end) and resumed, until it is
 done; then its weights, its optimizer's state and its records are bit for bit those of a run that nobody killed. Run
@@ -163,7 +163,7 @@ def _finished(folder: Path) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m parity_tests.soak", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m parity_tests.soak_torch", description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=1000, help="of each number of processes")
     parser.add_argument("--processes", default="1,2", help="numbers of processes, separated by commas")
     parser.add_argument("--seed", type=int, default=0)
