@@ -1,4 +1,4 @@
-"""A soak of kills: `python -m parity_tests.soak_torch --kills 1000` trains tiny networks that are killed at random moments.
+"""A soak of kills: `python -m parity_tests.soak_torch --kills 1000` kills tiny trainings at random.
 
 A run is started, killed with SIGKILL (one of its processes; the others must end) and resumed, until it is
 done; then its weights, its optimizer's state and its records are bit for bit those of a run that nobody killed. Run
