@@ -74,9 +74,9 @@ class Problem:
         costs = resolve_outputs(outputs, CLASSES, update(LossConfig(), self.loss, "problem"))
         objective = Objective(costs, np.split(self.labels, self.parts), self.align_corners)
         split = [np.split(output, self.parts) for output in self.outputs]
-        outputs = [[pieces[part] for pieces in split] for part in range(self.parts)]
-        objective.look(outputs)
-        found = [objective(own, part) for part, own in enumerate(outputs)]
+        parts = [[pieces[part] for pieces in split] for part in range(self.parts)]
+        objective.look(parts)
+        found = [objective(own, part) for part, own in enumerate(parts)]
         values = np.sum([values for values, _ in found], axis=0)
         return objective.total(values), [np.concatenate(g) for g in zip(*(gradients for _, gradients in found))]
 
