@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 from pathlib import Path
 
 import cv2
@@ -12,12 +14,14 @@ import pytest
 from backends.jobs import benchmark
 from backends.jobs import eval as eval_job
 from backends.jobs.cli import run
+from core.arch import PRESETS
 from core.backend import Backend
 from core.checkpoint import Checkpoint, save_checkpoint
 from core.config import dump_config, load_config
 from core.errors import DataError
 from core.evaluation.scoring import output_names
 from core.initialize import initial_state
+from core.measurements import Measurements
 from tests.test_training import Constant, HostOnly
 
 
@@ -127,3 +131,78 @@ def test_a_benchmark_on_a_gpu_never_reports_the_hosts_memory(
     else:
         assert result["memory_of"] == "gpu"
         assert (result["peak_mib"], result["added_mib"]) == expected
+
+
+class Clock:
+    """A clock that a step moves by its own milliseconds, the last ones again and again."""
+
+    def __init__(self, *milliseconds: float) -> None:
+        self.now, self.steps, self.milliseconds = 0.0, 0, milliseconds
+
+    def step(self) -> None:
+        self.now += self.milliseconds[min(self.steps, len(self.milliseconds) - 1)] / 1000
+        self.steps += 1
+
+
+def test_percentiles_are_of_the_timed_iterations_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(900.0, 900.0, 900.0, *range(1, 102))
+    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: clock.now)
+    found = benchmark.measure(clock.step, 101, lambda: None)
+    assert clock.steps == 3 + 101
+    figures = [found[key] for key in ("fastest_ms", "median_ms", "mean_ms", "p50_ms", "p90_ms", "p99_ms")]
+    np.testing.assert_allclose(figures, [1, 51, 51, 51, 91, 100])
+    assert (found["peak_mib"], found["added_mib"]) == (None, None)
+
+
+def test_the_method_of_fasterseg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 unmeasured, 100, 200, 400 until a second is over (at 4 ms: 1.6 s), then six seconds' worth: 1500."""
+    clock = Clock(4.0)
+    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: clock.now)
+    found = benchmark.measure(clock.step, None, lambda: None, benchmark.METHODS["fasterseg"])
+    assert found["iterations"] == pytest.approx(1500, abs=1)  # the clock's sums are rounded
+    assert clock.steps == 10 + 100 + 200 + 400 + found["iterations"]
+    assert found["mean_ms"] == pytest.approx(4.0)
+
+
+def sweep(*arguments: str) -> int:
+    options = benchmark.parser("numpy").parse_args(["--preset", "fast_scnn_tiny", *arguments, "--device", "cpu"])
+    backend = Backend("numpy", None, lambda spec, state, device: Constant(), HostOnly())  # type: ignore[arg-type]
+    return run(lambda: benchmark.job(options, backend))
+
+
+def test_a_sweep_of_batches_and_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason='matplotlib is not installed: pip install -e ".[report]"')
+    figures, drawn = tmp_path / "a.json", tmp_path / "a.png"
+    both = ["--batch", "1", "2", "--size", "64x64", "32x64", "--iterations", "2"]
+    assert sweep(*both, "--json", str(figures), "--plot", str(drawn)) == 0
+    runs = json.loads(figures.read_text())["runs"]
+    assert [one["shape"] for one in runs] == [[1, 3, 32, 64], [1, 3, 64, 64], [2, 3, 32, 64], [2, 3, 64, 64]]
+    state = dataclasses.replace(PRESETS["fast_scnn_tiny"].spec, num_classes=19).for_inference().parameters()
+    parameters = sum(math.prod(one.shape) for one in state if one.trainable)
+    for one in runs:
+        assert one["pictures_per_second"] == pytest.approx(1000 * one["shape"][0] / one["mean_ms"])
+        assert one["parameters"] == parameters
+    assert len([line for line in capsys.readouterr().out.splitlines() if "32x64" in line or "64x64" in line]) == 4
+    height, width = cv2.imread(str(drawn)).shape[:2]
+    assert (height, width) == (400, 1000)
+
+
+def test_multiply_adds_stand_where_they_were_counted(tmp_path: Path) -> None:
+    counted = Measurements.read(benchmark.ROOT / benchmark.MEASUREMENTS).of(PRESETS["fast_scnn_tiny"])
+    if counted is None:
+        pytest.skip("not counted yet: run `make zoo`")
+    config = load_config(None, ["model.preset=fast_scnn_tiny"])
+    spec = PRESETS["fast_scnn_tiny"].spec
+    assert benchmark.multiply_adds(config, spec, counted.input) == counted.multiply_adds
+    assert benchmark.multiply_adds(config, spec, (32, 32)) is None
+    other = dataclasses.replace(spec, num_classes=spec.num_classes + 1)
+    assert benchmark.multiply_adds(config, other, counted.input) is None
+
+
+def test_a_plot_that_cannot_be_written_is_refused_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep("--plot", str(tmp_path / "a.svg"), "--size", "32x32") == 2
+    told = capsys.readouterr()
+    assert "ends in .png" in told.err
+    assert not told.out
