@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +117,14 @@ class Tracker:
                 sink.flush()
 
     def close(self) -> None:
-        for path, file in self._files.items():
-            with naming(path):
-                file.close()
-        with naming(self._metrics):
+        """Closes all, whichever of them fails."""
+        with ExitStack() as all_files:
             for sink in self._sinks:
-                sink.close()
+                all_files.enter_context(naming(self._metrics))
+                all_files.callback(sink.close)
+            for path, file in self._files.items():
+                all_files.enter_context(naming(path))
+                all_files.callback(file.close)
 
 
 class Silent(Tracker):

@@ -9,7 +9,7 @@ import signal
 import struct
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import parent_process
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from core.backend import Batch
 from core.checkpoint import RunDirectory, load_checkpoint
 from core.config import load_config
 from core.data.doctor.examine import spread
@@ -27,6 +28,8 @@ from core.data.sampler import epoch_order
 from core.errors import TrainingError
 from tests.backends.conftest import ROOT, command, run, settings
 from tests.test_eval_job import camvid
+from tests.test_training import NumpyLearner, train
+from tests.test_training import settings as training_settings
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +147,48 @@ def test_a_worker_that_dies_is_one_sentence(backend: str, tmp_path: Path, module
     samples = Deadly(config.open_dataset("train"), config.train_transform(), 0, 2, 4)
     with pytest.raises(TrainingError, match="the data loader failed"):
         list(module("data").load_batches(samples, 2, 2))
+
+
+def test_a_worker_that_is_killed_leaves_a_run_that_goes_on(
+    backend: str, tmp_path: Path, module: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of two, in the middle; a numpy learner over the framework's own loader."""
+    load_batches = module("data").load_batches
+
+    class Loaded(NumpyLearner):
+        kills = False
+
+        def load_batches(self, samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
+            return load_batches(samples, batch_size, workers)
+
+        def update(self, lr: float) -> None:
+            super().update(lr)
+            if self.kills and self.steps == 4:
+                os.kill(sorted(set(children()) - before)[0], signal.SIGKILL)
+
+    class Killing(Loaded):
+        kills = True
+
+    def children() -> list[int]:
+        return [int(pid) for task in Path("/proc/self/task").glob("*/children") for pid in task.read_text().split()]
+
+    def go(name: str, *arguments: str, learner: type = Loaded) -> int:
+        return train(*arguments, "--run", tmp_path / name, learner=learner)
+
+    before = set(children())
+    options = training_settings("data.workers=2", "train.iterations=40", "train.eval_interval=0")
+    assert go("cut", *options, learner=Killing) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert [line for line in said.splitlines() if line.startswith("error: ")][0].startswith(
+        "error: the data loader failed: "
+    )
+    kept = load_checkpoint(RunDirectory(tmp_path / "cut").last)
+    assert 3 <= kept.iteration < 40
+    assert go("cut", "--resume", "--set", "data.workers=0") == 0
+    assert go("whole", *options, "--set", "data.workers=0") == 0
+    whole, cut = (load_checkpoint(RunDirectory(tmp_path / name).last).weights for name in ("whole", "cut"))
+    assert all(np.array_equal(value, cut[name]) for name, value in whole.items())
 
 
 def test_a_worker_that_dies_with_half_a_batch_written_is_one_sentence(
