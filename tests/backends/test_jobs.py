@@ -180,9 +180,7 @@ def test_a_worker_that_is_killed_leaves_a_run_that_goes_on(
     assert go("cut", *options, learner=Killing) == 2
     said = capsys.readouterr().err
     assert "Traceback" not in said
-    assert [line for line in said.splitlines() if line.startswith("error: ")][0].startswith(
-        "error: the data loader failed: "
-    )
+    assert [line for line in said.splitlines() if line.startswith("error: the data loader failed: ")], said
     kept = load_checkpoint(RunDirectory(tmp_path / "cut").last)
     assert 3 <= kept.iteration < 40
     assert go("cut", "--resume", "--set", "data.workers=0") == 0
