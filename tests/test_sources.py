@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -330,3 +331,17 @@ def test_ccnet_of_mmseg_is_recognised_by_its_published_names() -> None:
     assert not fit.missing + fit.unexpected + fit.misshapen
     assert not fit.dropped
     assert canonical_state(fit, tensors, "ccnet")["attention.gamma"].tolist() == [0.75]
+
+
+@pytest.mark.parametrize("width", ["", "dm05_"])
+def test_tensorflows_file_is_the_preset_with_its_batch_norms_folded(width: str) -> None:
+    path = require_shared(f"checkpoints/deeplabv3_mobilenetv2_voc/deeplabv3_mnv2_{width}pascal_dequantised.safetensors")
+    imported = import_weights(path)
+    assert imported.fit.preset == f"deeplabv3_mobilenet_v2_{width}tensorflow"
+    assert imported.spec.parameter_count() == {"": 2_097_013, "dm05_": 688_357}[width]  # as the files' README counts
+    assert imported.spec.folds() == imported.spec.folded().folds()
+    assert not imported.fit.dropped
+    told = json.loads(imported.tensors.metadata["operators"])  # of the graph: strides and dilations of all convolutions
+    blocks = imported.spec.backbone.blocks()
+    depthwise = [facts for name, _, _, facts in told if name.endswith("/depthwise")]
+    assert [(block.stride, block.dilation) for block in blocks] == [(facts["s"], facts["d"]) for facts in depthwise]

@@ -44,6 +44,8 @@ def _published(name, rgb):
         y = (x / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
     elif name == "half":  # PaddleSeg
         y = (x / 255 - 0.5) / 0.5
+    elif name == "tensorflow_8bit":
+        y = (x - 128) / 128
     elif name == "bgr_mean":
         y = bgr - (104.00698793, 116.66876762, 122.67891434)
     elif name == "espnet_camvid":

@@ -106,6 +106,8 @@ NORMALIZATIONS: dict[str, Normalize] = {
     ),
     # PaddleSeg's default: 0..255 to -1..1
     "half": Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "rgb", scale=1 / 255),
+    # TensorFlow's networks of 8 bits: 0..255 to -1..127/128
+    "tensorflow_8bit": Normalize((128.0, 128.0, 128.0), (128.0, 128.0, 128.0), "rgb"),
 }
 
 

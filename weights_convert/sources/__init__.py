@@ -24,6 +24,7 @@ from weights_convert.sources import (
     segparity,
     semsegpaddle,
     smp,
+    tensorflow,
     timm,
     torchvision,
 )
@@ -49,6 +50,7 @@ SOURCES: dict[str, Source] = {
         timm,
         paddle_vision,
         gluoncv,
+        tensorflow,
     )
 }
 # What golden files call an origin -> the origin.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from core.arch.backbones.base import BackboneSpec
+from core.arch.backbones.mobilenet_v2 import MobileNetV2Spec
 from core.arch.backbones.resnet import ResNetSpec, resnet_7x7, resnet_tiny
 from core.arch.golden import golden_files
 from core.arch.inventory import Inventory
@@ -123,6 +124,24 @@ def _semsegpaddle(depth: int, output_stride: int) -> DeepLabv3Spec:
     )
 
 
+def _mobilenet_v2(width: float, divisor: int) -> DeepLabv3Spec:
+    """TensorFlow's for phones: no dilated branches, the mean first. Dropout of its training is not known: none.
+
+    The published files have their batch norms folded; slim's, of the backbone, have an epsilon of 1e-3.
+    """
+    backbone = MobileNetV2Spec(
+        width=width, divisor=divisor, output_stride=16, padding="same", norm=NormSpec(eps=1e-3, momentum=0.003)
+    )
+    return DeepLabv3Spec(
+        num_classes=21,
+        backbone=backbone,
+        aspp=ASPPSpec(rates=(), pool_first=True, dropout=NO_DROPOUT),
+        head=FCNHeadSpec(width=0, dropout=NO_DROPOUT),
+        auxiliary=(),
+        decoder_norm=NormSpec(),
+    )
+
+
 def _tiny() -> DeepLabv3Spec:
     return DeepLabv3Spec(
         backbone=resnet_tiny(),
@@ -132,6 +151,7 @@ def _tiny() -> DeepLabv3Spec:
     )
 
 
+TENSORFLOW = "TensorFlow DeepLab, mobilenet_v2 at width {:g}; google-coral/test_data, deeplabv3_mnv2_{}pascal_quant"
 MXNETSEG = "MXNetSeg, DeepLabv3(backbone='resnet{}', aux=True, dilate=True)"
 GLUONCV = "GluonCV, DeepLabV3(backbone='resnet{}', aux=True)"
 TORCHVISION = "torchvision.models.segmentation.deeplabv3_resnet{}(aux_loss=True)"
@@ -205,5 +225,8 @@ PRESETS = [
     Preset("deeplabv3_resnet50_semsegpaddle", _semsegpaddle(50, 8), PAPER, SEMSEGPADDLE.format(50, 8)),
     Preset("deeplabv3_resnet101_semsegpaddle", _semsegpaddle(101, 8), PAPER, SEMSEGPADDLE.format(101, 8)),
     Preset("deeplabv3_resnet101_os16_semsegpaddle", _semsegpaddle(101, 16), PAPER, SEMSEGPADDLE.format(101, 16)),
+    Preset("deeplabv3_mobilenet_v2_tensorflow", _mobilenet_v2(1.0, 8), PAPER, TENSORFLOW.format(1, "")),
+    # At half width channels are multiples of 4.
+    Preset("deeplabv3_mobilenet_v2_dm05_tensorflow", _mobilenet_v2(0.5, 4), PAPER, TENSORFLOW.format(0.5, "dm05_")),
     Preset("deeplabv3_tiny", _tiny(), PAPER, "of this project: for tests and demonstrations"),
 ]

@@ -17,7 +17,7 @@ class ASPPSpec:
     A 1x1 convolution, a 3x3 one for each of `rates` (dilation = padding), and a 1x1 one of the picture's mean, each of
     `width` channels with batch norm and ReLU; concatenated in this order or with the mean first (`pool_first`), and
     projected to `out_width` by a convolution of side `out_kernel`. `bias` is that of all but the mean's convolution;
-    `separation` that of the dilated ones.
+    `separation` that of the dilated ones, of which there may be none.
     """
 
     rates: tuple[int, ...] = (12, 24, 36)
@@ -30,7 +30,7 @@ class ASPPSpec:
     dropout: DropoutSpec = DropoutSpec(p=0.5)
 
     def __post_init__(self) -> None:
-        if not self.rates or min(self.rates) < 1:
+        if min(self.rates, default=1) < 1:
             raise ValueError(f"aspp rates {self.rates} must be positive")
 
     def inventory(self, out: Inventory, name: str, channels: int) -> None:
