@@ -36,6 +36,8 @@ class Scores:
     accuracy: tuple[float, ...]  # per class: TP / (TP + FN)
     pixels: tuple[int, ...]  # per class: ground-truth pixels
     absent: Absent = "skip"
+    boundary_iou: tuple[float, ...] | None = None  # per class, where asked for (core.evaluation.boundary)
+    mean_boundary_iou: float = math.nan
 
     def to_dict(self, classes: Sequence[str] | None = None) -> dict[str, Any]:
         """Ready for JSON (nan becomes None). Per-class values are keyed by name if `classes` is given, else lists."""
@@ -49,6 +51,9 @@ class Scores:
             "frequency_weighted_iou": _json(self.frequency_weighted_iou),
             "absent_classes": self.absent,
         }
+        if self.boundary_iou is not None:
+            summary["mean_boundary_iou"] = _json(self.mean_boundary_iou)
+            per_class["boundary_iou"] = self.boundary_iou
         for key, values in per_class.items():
             clean = [_json(value) for value in values]
             summary[key] = clean if classes is None else dict(zip(classes, clean))
@@ -59,17 +64,23 @@ class Scores:
         self._check_names(classes)
         width = max([len("frequency-weighted IoU"), *(len(name) for name in classes)])
         total = max(1, sum(self.pixels))
-        rule = "-" * (width + 30)
-        lines = [f"{'class':<{width}}  {'IoU':>7}  {'accuracy':>8}  {'share':>7}", rule]
-        for name, iou, accuracy, pixels in zip(classes, self.iou, self.accuracy, self.pixels):
+        outlines = self.boundary_iou
+        title = f"{'class':<{width}}  {'IoU':>7}  {'accuracy':>8}  {'share':>7}" + "  boundary IoU" * (
+            outlines is not None
+        )
+        rule = "-" * (width + 30 + 14 * (outlines is not None))
+        lines = [title, rule]
+        for index, (name, iou, accuracy, pixels) in enumerate(zip(classes, self.iou, self.accuracy, self.pixels)):
             share = _percent(pixels / total)
-            lines.append(f"{name:<{width}}  {_percent(iou):>7}  {_percent(accuracy):>8}  {share:>7}".rstrip())
+            last = "" if outlines is None else f"{_percent(outlines[index]):>14}"
+            lines.append(f"{name:<{width}}  {_percent(iou):>7}  {_percent(accuracy):>8}  {share:>7}{last}".rstrip())
         lines.append(rule)
         for name, value in (
             ("mean IoU", self.mean_iou),
             ("pixel accuracy", self.pixel_accuracy),
             ("mean accuracy", self.mean_accuracy),
             ("frequency-weighted IoU", self.frequency_weighted_iou),
+            *(() if outlines is None else (("mean boundary IoU", self.mean_boundary_iou),)),
         ):
             lines.append(f"{name:<{width}}  {_percent(value):>7}")
         return "\n".join(lines)

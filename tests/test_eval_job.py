@@ -55,6 +55,20 @@ def test_names_with_dots_stay_apart(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "deep" / "scores.json").read_text())["pictures"] == 6
 
 
+def test_boundary_iou_is_shown_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = camvid(tmp_path / "data", ["a", "b"])
+    assert evaluate(tmp_path, root, "--boundary-iou", "--json", tmp_path / "a.json") == 0
+    assert "boundary IoU" in capsys.readouterr().out
+    metrics = json.loads((tmp_path / "a.json").read_text())["metrics"]
+    assert metrics["boundary_iou"].keys() == metrics["iou"].keys()
+    assert 0 < metrics["mean_boundary_iou"] < 1
+    by_protocol = ["--boundary-iou", "--protocol", "configured", "--json", tmp_path / "b.json"]
+    assert evaluate(tmp_path, root, *by_protocol) == 0
+    assert json.loads((tmp_path / "b.json").read_text())["configured"]["metrics"] == metrics
+    assert evaluate(tmp_path, root, "--json", tmp_path / "a.json") == 0
+    assert not any("boundary" in key for key in json.loads((tmp_path / "a.json").read_text())["metrics"])
+
+
 @pytest.mark.parametrize("preset", ["espnet_tiny", "setr_pup_tiny", "pspnet_tiny"])
 def test_any_size_goes_into_any_network(tmp_path: Path, preset: str) -> None:
     """45 x 61 is a multiple of nothing, and smaller than some networks' least."""

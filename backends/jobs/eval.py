@@ -48,6 +48,9 @@ def parser(backend: str) -> argparse.ArgumentParser:
     command.add_argument("--save", type=file_path, metavar="DIR", help="write predicted label maps (PNG) there")
     add_server(command)
     command.add_argument("--out", type=file_path, metavar="FILE", help="the zip file of --server")
+    command.add_argument(
+        "--boundary-iou", action="store_true", help="the IoU of the classes' outlines too (Cheng et al., CVPR 2021)"
+    )
     command.add_argument("--limit", type=whole(Range(1)), metavar="N", help="only the first N pictures")
     return command
 
@@ -95,7 +98,8 @@ def _compare(
     for each in chosen.values():
         check_evaluation(dataset, each.eval_transform(), each.evaluation, spec, each.metrics)
     print(f"{dataset.name}/{dataset.split}, {config.model.preset} in {backend.name}")
-    print(f"{'protocol':20s}{'mIoU':>8s}{'pixels':>8s}  what it is")
+    outlines = f"{'bIoU':>8s}" if arguments.boundary_iou else ""
+    print(f"{'protocol':20s}{'mIoU':>8s}{'pixels':>8s}{outlines}  what it is")
     reports = {}
     for name, each in chosen.items():
         result = evaluate(
@@ -106,10 +110,13 @@ def _compare(
             spec,
             metrics=each.metrics,
             limit=arguments.limit,
+            boundary_iou=arguments.boundary_iou,
         )
         about = "the configuration's" if name == "configured" else PROTOCOLS[name].about
         scores = result.scores
-        print(f"{name:20s}{100 * scores.mean_iou:8.2f}{100 * scores.pixel_accuracy:8.2f}  {about}", flush=True)
+        outlines = f"{100 * scores.mean_boundary_iou:8.2f}" if arguments.boundary_iou else ""
+        figures = f"{100 * scores.mean_iou:8.2f}{100 * scores.pixel_accuracy:8.2f}{outlines}"
+        print(f"{name:20s}{figures}  {about}", flush=True)
         for fault in () if name == "configured" else PROTOCOLS[name].faults:
             print(f"{'':36s}  off: the original's fault {fault}")
         reports[name] = {
@@ -174,6 +181,7 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
             limit=arguments.limit,
             keep=keep,
             processes=processes,
+            boundary_iou=arguments.boundary_iou,
         )
     processes.leave()
     if not processes.shard.leads:

@@ -21,6 +21,7 @@ from core.data.pipeline import EvaluationSamples
 from core.data.resampling import resize_label
 from core.data.transforms import EvalTransform
 from core.errors import ConfigError, DataError, SegParityError, SpecError
+from core.evaluation.boundary import BoundaryCounts
 from core.evaluation.protocol import EvaluationProtocol
 from core.evaluation.segmenting import label_map
 from core.metrics import ConfusionMatrix, Scores
@@ -123,16 +124,19 @@ def evaluate(
     keep: Callable[[int, np.ndarray, np.ndarray], None] | None = None,
     worst: int = 0,
     processes: Processes = ALONE,
+    boundary_iou: bool = False,
 ) -> Evaluation:
     """Predicts every picture of `dataset` and counts. `keep(index, label, prediction)` is called for each.
 
     worst: how many of the pictures of least IoU are given back with their label maps. Each of several `processes` takes
     its share of the pictures; counts and scores are the whole split's in all of them, the worst pictures in the first.
+    boundary_iou: the scores have it as well (core.evaluation.boundary).
 
     Raises what `check_evaluation` does, and DataError for a picture that cannot be read or does not fit.
     """
     check_evaluation(dataset, transform, protocol, spec, metrics)
     confusion = ConfusionMatrix(dataset.num_classes, dataset.ignore_index, spec.num_classes)
+    outlines = BoundaryCounts(dataset.num_classes, dataset.ignore_index) if boundary_iou else None
     each: dict[int, float] = {}
     count = len(dataset) if limit is None else min(limit, len(dataset))
     samples = EvaluationSamples(dataset, transform)
@@ -158,6 +162,8 @@ def evaluate(
         for index, (image, label) in zip(places, read):
             picture, judged = look(index, image, label)
             confusion.matrix += picture.matrix
+            if outlines is not None:
+                outlines.update(judged.label, judged.prediction)
             each[index] = judged.iou
             worst_pictures.offer(judged)
     except Exception as error:
@@ -175,4 +181,7 @@ def evaluate(
     if count and warning and processes.shard.leads:
         print(f"WARNING: {warning}" + ("" if confusion.matrix.any() else ": no score"), file=sys.stderr)
     scores = confusion.scores(metrics.absent, metrics.mean_over)
+    if outlines is not None:
+        outlines.counts = processes.sum(outlines.counts)
+        scores = outlines.added_to(scores, metrics.mean_over)
     return Evaluation(scores, count, confusion.matrix, each, worst_pictures.kept)
