@@ -143,6 +143,13 @@ class Graphs(Protocol):
         """The file in its own runtime, on the processor."""
 
 
+class QuantizingGraphs(Graphs, Protocol):
+    """The module `graphs.py` of a backend that writes ONNX."""
+
+    def quantize(self, source: Path, out: Path, inputs: Iterator[np.ndarray], metadata: Mapping[str, str]) -> None:
+        """An 8-bit copy of the ONNX file `source`, calibrated with `inputs`, each what the network takes."""
+
+
 class States(Protocol):
     """The module `state.py`; `model` is a network of the framework."""
 

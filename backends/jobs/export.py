@@ -10,15 +10,17 @@ import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
 
 from backends.jobs.cli import add_weights, job_parser
-from backends.jobs.options import file_path, size
+from backends.jobs.options import file_path, size, whole
+from backends.jobs.quantization import Feed, calibration_set, cost, inputs_of, print_cost
 from backends.jobs.weights import load_for, resolve
 from core.arch import Spec
-from core.backend import Backend, Graphs, Predictor, Runner
+from core.backend import Backend, Graphs, Predictor, QuantizingGraphs, Runner
 from core.config import Config, ModelConfig, dump_config, load_config
 from core.data.datasets.roadscape import Roadscape
 from core.data.normalization import Normalize, settle
@@ -26,10 +28,12 @@ from core.description import descriptions
 from core.errors import ConfigError, DataError, SegParityError
 from core.export import LARGEST_ERROR, LEAST_AGREEMENT, TARGETS, Comparison, ExportForm, compare
 from core.initialize import initial_state
+from core.ranges import Range
 from core.schema import to_plain
 from weights_convert.convert import checksum, tool_version
 
 ENDINGS = {"onnx": ".onnx", "torchscript": ".pt", "torch-export": ".pt2", "openvino": ".xml"}
+CALIBRATION = 32  # pictures
 Size = tuple[int, int]
 
 
@@ -55,6 +59,14 @@ def parser(backend: str) -> argparse.ArgumentParser:
     command.add_argument(
         "--normalize", action="store_true", help="takes uint8 pictures [N, H, W, 3] in RGB and normalises them inside"
     )
+    command.add_argument(
+        "--int8", action="store_true", help="with --to onnx: 8-bit weights and activations; prints what that costs"
+    )
+    command.add_argument(
+        "--calibrate", type=whole(Range(1)), metavar="N", help="of --int8: pictures of data.train that set ranges (32)"
+    )
+    command.add_argument("--split", help="of --int8: where the cost is measured (default: data.val)")
+    command.add_argument("--limit", type=whole(Range(1)), metavar="N", help="of --int8: its first N pictures alone")
     command.add_argument("--out", type=file_path, metavar="FILE", help="(default: NETWORK with the target's ending)")
     return command
 
@@ -163,8 +175,48 @@ def _graphs(backend: str, target: str) -> Graphs:
     raise ConfigError(f"--to {target}: backends.{backend} writes {known}; {writer}")
 
 
+def _check_int8(arguments: argparse.Namespace) -> None:
+    """Raises ConfigError, one sentence, for options that do not go together."""
+    if arguments.int8 and arguments.to != "onnx":
+        raise ConfigError(f"--int8: ONNX files are quantised, not --to {arguments.to}; give --to onnx")
+    for option in () if arguments.int8 else ("calibrate", "split", "limit"):
+        if getattr(arguments, option) is not None:
+            raise ConfigError(f"--{option} goes with --int8; give that too, or leave it out")
+
+
+def _quantized(
+    draft: Path, source: _Source, form: ExportForm, graphs: QuantizingGraphs, arguments: argparse.Namespace
+) -> Path:
+    """The 8-bit copy of the proven file, run once; prints what it costs. In a folder of its own beside it."""
+    feed = Feed(source.spec, form, source.config.eval_transform().normalize)
+    dataset, places = calibration_set(source.config, arguments.calibrate or CALIBRATION)
+    about = f"int8, calibrated with {len(places)} pictures of {dataset.name}/{dataset.split}"
+    folder = draft.parent / "int8"
+    folder.mkdir()
+    out = folder / draft.name
+    print(about)
+    try:
+        graphs.quantize(draft, out, inputs_of(dataset, places, feed), {**form.metadata, "quantization": about})
+    except SegParityError:
+        raise
+    except Exception as error:  # whatever the runtime raises
+        raise DataError(f"--int8: {source.config.model.preset}: {_first_line(error)}") from error
+    whole_runner, runner = (graphs.load("onnx", path) for path in (draft, out))
+    first = feed(dataset.image_of(0))
+    given, expected = np.asarray(runner(first)), np.asarray(whole_runner(first))
+    if given.shape != expected.shape or not np.isfinite(given).all():
+        raise DataError(f"--int8: the 8-bit file gives {list(given.shape)} or no numbers on {dataset.location(0)}")
+    print_cost(
+        source.config,
+        arguments.split,
+        lambda split: cost(split, feed, source.config, whole_runner, runner, arguments.limit),
+    )
+    return out
+
+
 def job(arguments: argparse.Namespace, backend: Backend) -> None:
     """The file is written beside its place and moved there when it has been proven."""
+    _check_int8(arguments)
     graphs = _graphs(backend.name, arguments.to)
     source = _source(arguments)
     normalize = source.config.eval_transform().normalize
@@ -199,6 +251,9 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
                 f"{out}: not written: beyond the tolerance (error {LARGEST_ERROR:g}, agreement "
                 f"{100 * LEAST_AGREEMENT:g} % without ties){advice}"
             )
+        if arguments.int8:
+            _quantized(draft, source, form, cast(QuantizingGraphs, graphs), arguments).replace(draft)
+            (draft.parent / "int8").rmdir()
         for file in sorted(Path(folder).iterdir()):
             shutil.move(file, out.parent / file.name)
             print(f"{out.parent / file.name}: written, {(out.parent / file.name).stat().st_size / 2**20:.1f} MiB")

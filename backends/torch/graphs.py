@@ -6,9 +6,10 @@ import contextlib
 import importlib.util
 import io
 import json
+import logging
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,46 @@ def _save_openvino(segmenter: nn.Module, example: Tensor, form: ExportForm, path
     for key, value in form.metadata.items():
         model.set_rt_info(value, ["segparity", key])
     openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def quantize(source: Path, out: Path, inputs: Iterator[np.ndarray], metadata: Mapping[str, str]) -> None:
+    """An 8-bit copy of an ONNX file: weights per channel, activations by the least and largest of `inputs`.
+
+    ONNX Runtime's static quantisation, as pairs of QuantizeLinear and DequantizeLinear. The last convolution or product
+    and all behind it (resize, argmax) stay as they are: 8 bits of logits have many ties.
+    """
+    require("onnxruntime", "--int8", "onnx")
+    import onnx
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(quantization.CalibrationDataReader):
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(({"picture": array} for array in inputs), None)
+
+    with tempfile.TemporaryDirectory(prefix="segparity-int8-") as folder:
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        nodes = onnx.load(str(prepared)).graph.node
+        products = ("Conv", "ConvTranspose", "Gemm", "MatMul", "FusedConv")
+        last = max((place for place, node in enumerate(nodes) if node.op_type in products), default=len(nodes))
+        root = logging.getLogger()
+        level = root.level
+        root.setLevel(logging.ERROR)  # it warns of what has been done above
+        try:
+            quantization.quantize_static(
+                str(prepared),
+                str(out),
+                Reader(),
+                per_channel=True,
+                nodes_to_exclude=[node.name for node in nodes[last:]],
+            )
+        finally:
+            root.setLevel(level)
+    model = onnx.load(str(out))
+    onnx.helper.set_model_props(model, dict(metadata))
+    onnx.checker.check_model(model)
+    out.write_bytes(model.SerializeToString())
 
 
 def require(module: str, option: str, extra: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -154,3 +155,62 @@ def test_one_set_of_weights_by_several_protocols(
     assert report["fast_seg"]["protocol"]["protocol"]["align_corners"]
     assert all(scores["pictures"] == 2 for scores in report.values())
     assert main([*command, "--protocol", "nobodys"]) == 2
+
+
+def int8(tmp_path: Path, *arguments: str, preset: str = "fast_scnn_tiny") -> int:
+    out = ["--preset", preset, "--out", str(tmp_path / "int8.onnx")]
+    data = ["--set", "data.options={size: [64, 96], train: 6, val: 2}"]
+    return int(importlib.import_module("backends.torch.export").main([*out, *arguments, *data]))
+
+
+@pytest.mark.parametrize("form", [["--size", "64x96"], ["--size", "dynamic", "--argmax"]], ids=["fixed", "dynamic"])
+def test_int8_is_calibrated_scored_and_runs(
+    form: list[str], backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if backend != "torch":
+        pytest.skip("PyTorch's exporter alone writes ONNX")
+    onnx = pytest.importorskip("onnx", reason='onnx is not installed: pip install -e ".[onnx]"')
+    assert int8(tmp_path, "--to", "onnx", "--int8", "--calibrate", "3", *form) == 0
+    cost = re.search(
+        r"roadscape/val, 2 pictures: mIoU ([\d.]+) in float32, ([\d.]+) in int8 \(([+-][\d.]+)\); "
+        r"the same class at ([\d.]+) %",
+        capsys.readouterr().out,
+    )
+    assert cost is not None
+    before, after, difference, same = map(float, cost.groups())
+    assert difference == pytest.approx(after - before, abs=0.011)
+    assert same > 50  # random weights: close logits; scrambled ones would agree at 1 of 19 pixels
+    model = onnx.load(str(tmp_path / "int8.onnx"))
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    assert said["quantization"] == "int8, calibrated with 3 pictures of roadscape/train"
+    assert said["checksum"]
+    weights = {one.name: one for one in model.graph.initializer if len(one.dims) == 4}
+    bits = [one.data_type for one in weights.values()]
+    assert bits.count(onnx.TensorProto.INT8) == len(bits) - 1  # all but the classifier's
+    from backends.onnxruntime.eval import main
+
+    scored = ["--weights", str(tmp_path / "int8.onnx"), "--json", str(tmp_path / "a.json")]
+    options = ["--set", "data.options={size: [64, 96], val: 2}", "--set", "model.preset=fast_scnn_tiny"]
+    assert main([*scored, *options]) == 0
+    found = 100 * json.loads((tmp_path / "a.json").read_text())["metrics"]["mean_iou"]
+    assert found == pytest.approx(after, abs=0.0051)  # the same file on the same pictures, printed with two digits
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--to", "torchscript", "--int8"], "give --to onnx"),
+        (["--to", "onnx", "--calibrate", "4"], "--calibrate goes with --int8"),
+        (["--to", "onnx", "--split", "val"], "--split goes with --int8"),
+        (["--to", "onnx", "--int8", "--size", "64x96", "--set", "data.train=absent"], "data.train"),
+    ],
+)
+def test_int8_that_cannot_be_is_one_sentence(
+    arguments: list[str], told: str, backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if backend != "torch":
+        pytest.skip("PyTorch's exporter alone writes ONNX")
+    pytest.importorskip("onnx", reason='onnx is not installed: pip install -e ".[onnx]"')
+    assert int8(tmp_path, *arguments) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "int8.onnx").exists()
