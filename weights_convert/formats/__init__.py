@@ -22,7 +22,7 @@ from core.checkpoint import AVERAGE
 from core.errors import WeightsError
 from core.files import atomic_output, map_file
 from core.tensors import Limits, Tensors, check_finite
-from weights_convert.formats import bundle, mxnet_params, npz, pdparams, torch_legacy, torch_zip
+from weights_convert.formats import bundle, mxnet_params, mxnet_symbol, npz, pdparams, torch_legacy, torch_zip
 from weights_convert.formats.tar_archive import is_archive
 
 __all__ = ["FORMATS", "Format", "Limits", "Tensors", "check_finite", "detect", "format_of", "read", "write"]
@@ -132,7 +132,7 @@ def read(path: str | os.PathLike[str], *, limits: Limits | None = None, ema: boo
     else:
         data, siblings = map_file(path), bundle.of_siblings(path)
         if siblings is None:
-            return replace(_read(path, data, limits, ema), files=(path,))
+            return _with_symbol(replace(_read(path, data, limits, ema), files=(path,)), path, limits)
         files = siblings
     opened: dict[Path, None] = {}
     tensors = bundle.read(files.noting(opened), limits, lambda file, raw: _read(file, raw, limits, ema))
@@ -156,6 +156,15 @@ def _read(path: Path, data: memoryview, limits: Limits, ema: bool, nested: bool 
         return format_.read(path, data, limits, ema)
     tensors = format_.read(path, data, limits)
     return _average_in(tensors, path) if ema else tensors
+
+
+def _with_symbol(tensors: Tensors, path: Path, limits: Limits) -> Tensors:
+    """With what the symbol beside MXNet's parameters says of them, where there is one."""
+    name = mxnet_symbol.name_beside(path.name)
+    if tensors.format != "params" or name is None or not (beside := path.with_name(name)).is_file():
+        return tensors
+    symbol = mxnet_symbol.read(beside, map_file(beside), limits)
+    return replace(mxnet_symbol.apply(tensors, symbol, name), files=(*tensors.files, beside))
 
 
 def _average_in(tensors: Tensors, path: Path) -> Tensors:

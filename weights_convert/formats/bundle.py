@@ -14,7 +14,7 @@ from pathlib import Path
 from core.errors import WeightsError
 from core.files import map_file
 from core.tensors import Limits, Tensors, listing
-from weights_convert.formats import cloud_artefact, paddle_program, paddle_tensors, sharded
+from weights_convert.formats import cloud_artefact, mxnet_symbol, paddle_program, paddle_tensors, sharded
 from weights_convert.formats.tar_archive import TarArchive
 
 # Of one network in several formats, as hubs keep them, the safe ones first.
@@ -140,6 +140,10 @@ def _single(bundle: Bundle, limits: Limits, beside: Callable[[str], Tensors]) ->
         chosen = hub or found[0]
         others = [name for name in names if name != chosen]
         tensors = beside(chosen)
+        symbol = mxnet_symbol.name_beside(chosen)
+        if symbol in names:
+            graph = mxnet_symbol.read(bundle.where / symbol, bundle.open(symbol), limits)
+            tensors = mxnet_symbol.apply(tensors, graph, symbol)
         note = f"read from {chosen!r} of {bundle.where.name}" + (f"; beside it: {listing(others, 5)}" if others else "")
         return replace(tensors, notes=[note, *tensors.notes])
     if len(found) > 1:
