@@ -32,7 +32,7 @@ demo: setup
 	$(bin)/python -m parity_tests.demo --backends "$(BACKENDS)"
 
 # One test file at a time in each of as many processes as there are processors, four at most.
-parallel := -n logical --maxprocesses 4 --dist loadfile
+parallel := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: setup
 	$(bin)/python -m pytest $(parallel)
