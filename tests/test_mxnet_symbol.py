@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.arch import build
 from core.errors import WeightsError
+from core.initialize import initial_state
+from weights_convert import import_weights, load_weights
+from weights_convert.convert import write_native
 from weights_convert.formats import read, write
 
 GAMMA = np.array([0.5, 2.0, 1.0, 3.0], np.float32)
@@ -77,6 +81,21 @@ def test_another_networks_symbol_changes_nothing(tmp_path: Path) -> None:
     np.testing.assert_array_equal(tensors["bn0_gamma"], GAMMA)
     assert any("another network's" in note for note in tensors.notes)
     assert not tensors.facts
+
+
+@pytest.mark.parametrize(("eps", "warned"), [("1e-05", False), ("0.001", True)])
+def test_another_epsilon_than_the_networks_is_said(eps: str, warned: bool, tmp_path: Path) -> None:
+    spec = build("fast_scnn_tiny", 5).for_inference()
+    write_native(tmp_path / "net.params", spec, initial_state(spec.parameters(), 1), {})
+    gamma = next(name for name in read(tmp_path / "net.params") if name.endswith(".gamma"))
+    text = json.dumps(graph(fix_gamma="False", eps=eps)).replace("bn0_gamma", gamma)
+    (tmp_path / "net-symbol.json").write_text(text, encoding="utf-8")
+    for notes in (
+        import_weights(tmp_path / "net.params", origin="segparity", preset="fast_scnn_tiny").notes,
+        load_weights(tmp_path / "net.params", spec).notes,
+    ):
+        found = [note for note in notes if "batch norms have epsilon 0.001, the network's 1e-05" in note]
+        assert len(found) == warned
 
 
 def _changed(index: int, **entries: Any) -> dict[str, Any]:

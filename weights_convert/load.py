@@ -165,7 +165,7 @@ def _load(path: Path, spec: Spec, origin: str | None, fine_tune: bool, ema: bool
         left_out,
         absent,
         fit.dropped,
-        (*tensors.notes, *_differences(fit, tensors, spec)),
+        (*tensors.notes, *_differences(fit, tensors, spec), *_epsilons_differ(tensors, spec)),
         normalization_of(fit, tensors),
     )
 
@@ -199,6 +199,19 @@ def _differences(fit: Fit, tensors: Tensors, spec: Spec) -> list[str]:
         return []
     fields = ", ".join(gaps[nearest_preset])
     return [f"the network differs from preset {nearest_preset} of that origin in {fields}: is that meant?"]
+
+
+def _epsilons_differ(tensors: Tensors, spec: Spec) -> list[str]:
+    """A warning where the graph beside the weights computes its batch norms with other epsilons than the network."""
+    told = {f"{float(text):.3g}" for text in tensors.facts.get("epsilons", "").split()}
+    own = {f"{fold.eps:.3g}" for fold in spec.inventory().foldable}
+    if not told or not own or told == own:
+        return []
+    said, has = (", ".join(sorted(values, key=float)) for values in (told, own))
+    return [
+        f"WARNING: the symbol's batch norms have epsilon {said}, the network's {has}: outputs will differ; say "
+        f"`overrides: {{backbone: {{norm: {{eps: {sorted(told, key=float)[0]}}}}}}}`, or the like of its other norms"
+    ]
 
 
 def _unlike(one: Spec, other: Spec) -> list[str]:
@@ -265,7 +278,8 @@ def recognise(
     _check_facts(path, facts, fit)
     names = tuple(f"{other.source.name} ({other.layout.name})" for other in also)
     said_by = " and ".join([*how, "the names and shapes of all tensors"])
-    return Imported(path, tensors, fit, names, canonical_state(fit, tensors, str(path)), tuple(tensors.notes), said_by)
+    notes = (*tensors.notes, *_epsilons_differ(tensors, fit.spec))
+    return Imported(path, tensors, fit, names, canonical_state(fit, tensors, str(path)), notes, said_by)
 
 
 def _check_facts(path: Path, facts: Mapping[str, str], fit: Fit) -> None:

@@ -119,7 +119,8 @@ def apply(tensors: Tensors, symbol: Symbol, name: str) -> Tensors:
     notes = [f"{name!r} beside it: {symbol.said()}"]
     if changed:
         notes.append(f"set to 1, since fix_gamma is set in the symbol: {listing(changed)}")
-    facts = {"kind": "MXNet symbol", "said": symbol.said()}
+    epsilons = " ".join(f"{epsilon:g}" for epsilon in sorted(set(symbol.epsilons.values())))
+    facts = {"kind": "MXNet symbol", "said": symbol.said(), "epsilons": epsilons}
     return replace(tensors, arrays=arrays, notes=[*tensors.notes, *notes], facts={**facts, **tensors.facts})
 
 
