@@ -84,7 +84,9 @@ class TrainConfig(Checked):
     `fp16` are the framework's autocast (weights, norms and losses stay float32; fp16 with a loss scale,
     core.loss_scale) and are refused where framework or device have none; `float64`, thrice as slow, to tell rounding
     from error. compile: one graph for the size of the crop (torch.compile, Paddle's to_static, Gluon with static
-    shapes). channels_last: PyTorch alone, which is up to 1.3 times as fast so on a processor. sync_batch_norm: of
+    shapes). channels_last: PyTorch alone, which is up to 1.3 times as fast so on a processor. checkpoint_stages:
+    blocks of the backbone keep their inputs alone and are computed again in the backward pass: less memory, more time
+    (PyTorch, Paddle). sync_batch_norm: of
     several processes: batch norm over the pictures of all of them (in one process it is batch norm); without it each
     has its own, and the running statistics are the processes' mean.
     """
@@ -101,6 +103,7 @@ class TrainConfig(Checked):
     precision: Literal["float32", "float64", "bf16", "fp16"] = "float32"
     compile: Annotated[bool, Adjustable()] = False
     channels_last: Annotated[bool, Adjustable()] = False
+    checkpoint_stages: Annotated[bool, Adjustable()] = False
     scale_lr: bool = False
     ema: Annotated[float, Range(0, below=1)] | None = None
     freeze_bn: bool = False
@@ -109,6 +112,8 @@ class TrainConfig(Checked):
     def __post_init__(self) -> None:
         if self.batch_size % self.accumulation:
             raise ConfigError(f"batch_size {self.batch_size} must be a multiple of accumulation {self.accumulation}")
+        if self.compile and self.checkpoint_stages:
+            raise ConfigError("compile and checkpoint_stages exclude each other: a graph plans its own memory")
 
     @property
     def part_size(self) -> int:

@@ -23,9 +23,9 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 def _refuse(event: str, arguments: tuple[object, ...]) -> None:
     if _read_only and event in ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate"):
         path, flags = arguments[0], arguments[2] if event == "open" else _WRITES
-        inside = isinstance(path, str | os.PathLike) and os.fspath(path).startswith(_read_only[0])
+        inside = isinstance(path, str | os.PathLike) and str(path).startswith(_read_only[0])
         if inside and isinstance(flags, int) and flags & _WRITES:
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS), os.fspath(path))  # type: ignore[arg-type]
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
 
 sys.addaudithook(_refuse)  # a mode of 0555 would not stop the superuser, as whom tests run in containers

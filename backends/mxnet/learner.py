@@ -20,6 +20,7 @@ from backends.mxnet.layers import BatchNorm, keep_statistics
 from backends.mxnet.losses import mine, segmentation_loss
 from backends.mxnet.models import build_model
 from backends.mxnet.optim import Optimizer
+from backends.mxnet.recomputing import recompute_blocks
 from backends.mxnet.state import get_state, set_state
 from core.arch import Spec
 from core.backend import Batch
@@ -46,6 +47,8 @@ class Learner:
             keep_statistics(self.model)
         if config.train.channels_last:
             raise ConfigError("train.channels_last: only PyTorch's layers take both layouts; leave it out")
+        if config.train.checkpoint_stages:
+            recompute_blocks(self.model)
         if isinstance(self.processes, MXNetProcesses) and config.train.sync_batch_norm:
             if config.train.compile:
                 raise ConfigError("train.compile: no graph holds batch norm over several processes; leave it out")

@@ -14,10 +14,11 @@ from backends.paddle.data import load_batches
 from backends.paddle.device import find_device, find_low_precision
 from backends.paddle.distributed import PaddleProcesses, connect
 from backends.paddle.inference import Predictor
-from backends.paddle.layers import BatchNorm, keep_statistics
+from backends.paddle.layers import BatchNorm, keep_statistics, running_statistics
 from backends.paddle.losses import mine, segmentation_loss
 from backends.paddle.models import build_model
 from backends.paddle.optim import Optimizer
+from backends.paddle.recomputing import recompute_blocks
 from backends.paddle.state import get_state, set_state
 from core.arch import Spec
 from core.backend import Batch
@@ -53,6 +54,8 @@ class Learner:
             for layer in self.model.sublayers():
                 if isinstance(layer, BatchNorm):
                     layer.processes = self.processes
+        if config.train.checkpoint_stages:
+            recompute_blocks(self.model)
         if config.train.compile:
             paddle.jit.to_static(self.model, full_graph=True)  # in place
 
@@ -103,7 +106,7 @@ class Learner:
             return self.model(x)
 
     def _statistics(self) -> list[Tensor]:
-        return self.model.buffers()
+        return running_statistics(self.model)
 
     @paddle.no_grad()
     def _find_hard_pixels(self, images: Sequence[np.ndarray], objective: Objective) -> None:

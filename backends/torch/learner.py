@@ -20,6 +20,7 @@ from backends.torch.layers import BatchNorm, keep_statistics
 from backends.torch.losses import mine, segmentation_loss
 from backends.torch.models import build_model
 from backends.torch.optim import Optimizer
+from backends.torch.recomputing import recompute_blocks
 from backends.torch.state import get_state, set_state
 from core.arch import Spec
 from core.backend import Batch
@@ -54,6 +55,8 @@ class Learner:
             for module in self.model.modules():
                 if isinstance(module, BatchNorm):
                     module.processes = self.processes
+        if config.train.checkpoint_stages:
+            recompute_blocks(self.model)
         if config.train.compile:
             _require_compiler(self.device)
             self.model.compile()

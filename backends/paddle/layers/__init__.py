@@ -15,7 +15,7 @@ from backends.paddle.layers.deformable import DeformableConv
 from backends.paddle.layers.dropout import dropout
 from backends.paddle.layers.gate import ChannelGate
 from backends.paddle.layers.network import Backbone, Network
-from backends.paddle.layers.norm import BatchNorm, GroupNorm, keep_statistics
+from backends.paddle.layers.norm import BatchNorm, GroupNorm, keep_statistics, running_statistics
 from backends.paddle.layers.pooling import adaptive_pool, global_pool, grid_pool, reduce_pool, strided_pool
 from backends.paddle.layers.pyramid import PyramidPooling
 from backends.paddle.layers.resize import (
@@ -64,6 +64,7 @@ __all__ = [
     "resize",
     "resize_from_start",
     "resize_nearest",
+    "running_statistics",
     "sample",
     "separable_conv",
     "strided_pool",

@@ -60,3 +60,9 @@ def keep_statistics(model: nn.Layer) -> None:
     for layer in model.sublayers():
         if isinstance(layer, BatchNorm):
             layer.eval()
+
+
+def running_statistics(model: nn.Layer) -> list[Tensor]:
+    """Means and variances of the batch norms; Paddle holds them as parameters that do not learn, not as buffers."""
+    norms = [layer for layer in model.sublayers(include_self=True) if isinstance(layer, BatchNorm)]
+    return [statistic for norm in norms for statistic in (norm._mean, norm._variance)]
