@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -67,7 +68,12 @@ def load_batches(samples: TrainingSamples, batch_size: int, workers: int) -> Ite
         use_shared_memory=False,
         return_list=True,
     )
+    handler = signal.getsignal(signal.SIGCHLD)
     batches = iter(loader)
+    if workers and threading.current_thread() is threading.main_thread():
+        # With the handler that the loader sets, a worker's death is an exception wherever the program happens to be, in
+        # the middle of a checkpoint too; without it the loader notices by itself where a batch is asked for.
+        signal.signal(signal.SIGCHLD, handler or signal.SIG_DFL)
     done = threading.Event()
     if workers:
         threading.Thread(target=_watch, args=(batches, done), daemon=True).start()

@@ -19,7 +19,7 @@ def recompute_blocks(model: nn.Module) -> None:
     generators' states), running statistics count the first time only.
     """
     for block in _blocks(getattr(model, "backbone", model)):
-        block.forward = partial(_forward, block, block.forward)  # type: ignore[method-assign]
+        block.forward = partial(_forward, block, block.forward)
 
 
 def _blocks(root: nn.Module) -> Iterator[nn.Module]:
