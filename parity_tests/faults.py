@@ -10,13 +10,12 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import Any
 from unittest import mock
 
-import cv2
 import numpy as np
 
 from core.data.normalization import Normalize
@@ -105,13 +104,22 @@ def inject(name: str | None, backend: str) -> None:
         _injected.enter_context(known_faults(backend)[name]())
 
 
-def _labels_by_corner() -> Any:
-    """Labels resized by OpenCV's INTER_NEAREST, half a pixel off the picture."""
+@contextmanager
+def _labels_by_corner() -> Iterator[None]:
+    """Labels resized as OpenCV's INTER_NEAREST does, half a pixel off the picture."""
 
-    def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        return cv2.resize(label, (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
+    def nearest(source: int, target: int) -> np.ndarray:
+        table = np.arange(target) * source // target
+        table.setflags(write=False)
+        return table
 
-    return mock.patch("core.data.transforms.resize_label", resize_label)
+    def resize_label_window(label: np.ndarray, size: tuple[int, int], window: tuple[slice, slice]) -> np.ndarray:
+        rows, columns = (nearest(label.shape[axis], size[axis])[window[axis]] for axis in (0, 1))
+        return label[rows].take(columns, axis=1)
+
+    own = "core.data.transforms."
+    with mock.patch(own + "nearest", nearest), mock.patch(own + "resize_label_window", resize_label_window):
+        yield
 
 
 def _channels_swapped() -> Any:

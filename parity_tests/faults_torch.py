@@ -55,10 +55,14 @@ def _no_auxiliary_loss() -> Any:
 
 def _highest_of_ties() -> Any:
     """An argmax that takes the last of several equal logits."""
-    from backends.torch.inference import Predictor
+    import torch
 
+    from backends.torch.inference import Predictor
+    from backends.torch.layers import resize
+
+    @torch.inference_mode()
     def labels(self: Any, images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        logits = self._forward(images, size).flip(1)
+        logits = resize(self._forward(images), size, self.model.spec.align_corners).flip(1)
         last = logits.shape[1] - 1
         return (last - logits.argmax(dim=1)).cpu().numpy().astype(np.uint8)
 

@@ -111,7 +111,12 @@ FAULTS = {
         green=("2 forward", "4 backward"),
     ),
     "labels resized by corner": Fault(
-        "pspnet_tiny", "6 data", "labels", inject="labels by corner", green=("2 forward", "4 backward")
+        # The rung pastes classes too: pictures follow the labels, and come first.
+        "pspnet_tiny",
+        "6 data",
+        "images",
+        inject="labels by corner",
+        green=("2 forward", "4 backward"),
     ),
     "RGB and BGR swapped": Fault(
         "pspnet_tiny", "6 data", "images", inject="channels swapped", green=("2 forward", "4 backward")

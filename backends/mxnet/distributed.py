@@ -78,7 +78,7 @@ class MXNetProcesses:
 
     def sum_arrays(self, arrays: Sequence[NDArray]) -> None:
         """The sum over all processes, in place and in one piece."""
-        flat = nd.concat(*[array.reshape((-1,)) for array in arrays], dim=0).asnumpy()
+        flat = np.concatenate([array.asnumpy().ravel() for array in arrays])
         summed = self.exchange(self.key(flat.size, str(flat.dtype), "arrays"), flat)
         start = 0
         for array in arrays:
