@@ -215,13 +215,14 @@ def test_two_starts_at_once_are_one(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 HOLDER = """
-import multiprocessing, sys, time
+import multiprocessing, os, sys, time
 from pathlib import Path
 from core.lock import locked
+def work():
+    print(os.getpid(), flush=True)  # said by the worker itself: it runs by then
+    time.sleep(60)
 with locked(Path(sys.argv[1]), "taken"):
-    worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
-    worker.start()
-    print(worker.pid, flush=True)
+    multiprocessing.get_context("fork").Process(target=work).start()
     time.sleep(60)
 """
 
