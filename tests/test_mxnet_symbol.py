@@ -75,6 +75,33 @@ def test_folders_and_archives_bring_their_symbol(tmp_path: Path) -> None:
         assert (read(tmp_path / source)["bn0_gamma"] == 1).all()
 
 
+@pytest.mark.parametrize("name", ["model_algo-1-symbol.json", "fcn-symbol.json"])
+def test_a_cloud_artefact_brings_its_symbol(name: str, tmp_path: Path) -> None:
+    """Whatever it is called, the one symbol is that of the one network; facts of the job stay the job's."""
+    saved(tmp_path, graph(fix_gamma="True"))
+    (tmp_path / "hyperparams.json").write_text(json.dumps({"algorithm": "fcn", "num_classes": "5"}))
+    held = {"hyperparams.json": "hyperparams.json", "net-0012.params": "model_algo-1", "net-symbol.json": name}
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        for file, inside in held.items():
+            archive.add(tmp_path / file, inside)
+    tensors = read(tmp_path / "model.tar.gz")
+    assert (tensors["bn0_gamma"] == 1).all()
+    assert any("fix_gamma" in note for note in tensors.notes)
+    assert (tensors.facts["kind"], tensors.facts["num_classes"]) == ("cloud training job", "5")
+    # Unpacked, the same two lie beside each other.
+    (tmp_path / "net-0012.params").rename(tmp_path / "model_algo-1")
+    (tmp_path / "net-symbol.json").rename(tmp_path / "model_algo-1-symbol.json")
+    assert (read(tmp_path / "model_algo-1")["bn0_gamma"] == 1).all()
+
+
+def test_a_damaged_symbol_in_an_artefact_is_refused(tmp_path: Path) -> None:
+    saved(tmp_path, "{")
+    (tmp_path / "net-0012.params").rename(tmp_path / "model_algo-1")
+    (tmp_path / "hyperparams.json").write_text("{}")
+    with pytest.raises(WeightsError, match=r"net-symbol\.json: is no valid JSON; .*take it away"):
+        read(tmp_path)
+
+
 def test_another_networks_symbol_changes_nothing(tmp_path: Path) -> None:
     text = json.dumps(graph(fix_gamma="True")).replace("conv0_", "other_").replace("bn0_", "others_")
     tensors = read(saved(tmp_path, text))

@@ -116,7 +116,11 @@ def read(bundle: Bundle, limits: Limits, read_file: Read) -> Tensors:
 
     names = bundle.names
     if cloud_artefact.HYPERPARAMETERS in names:
-        return cloud_artefact.read(str(bundle.where), names, bundle.open, beside)
+        network = cloud_artefact.network_in(str(bundle.where), names)
+        symbols = [name for name in names if name.endswith(mxnet_symbol.SUFFIX)]
+        symbol = symbols[0] if len(symbols) == 1 else None  # whatever it is called: the artefact holds one network
+        tensors = _with_symbol(bundle, network, beside(network), limits, symbol)
+        return cloud_artefact.read(str(bundle.where), names, bundle.open, network, tensors)
     indexes = [name for name in names if sharded.is_index(Path(name))]
     if len(indexes) == 1:
         shards = {name: (lambda name=name: beside(name)) for name in names}
@@ -139,11 +143,7 @@ def _single(bundle: Bundle, limits: Limits, beside: Callable[[str], Tensors]) ->
     if len(found) == 1 or hub:
         chosen = hub or found[0]
         others = [name for name in names if name != chosen]
-        tensors = beside(chosen)
-        symbol = mxnet_symbol.name_beside(chosen)
-        if symbol in names:
-            graph = mxnet_symbol.read(bundle.where / symbol, bundle.open(symbol), limits)
-            tensors = mxnet_symbol.apply(tensors, graph, symbol)
+        tensors = _with_symbol(bundle, chosen, beside(chosen), limits)
         note = f"read from {chosen!r} of {bundle.where.name}" + (f"; beside it: {listing(others, 5)}" if others else "")
         return replace(tensors, notes=[note, *tensors.notes])
     if len(found) > 1:
@@ -157,3 +157,16 @@ def _single(bundle: Bundle, limits: Limits, beside: Callable[[str], Tensors]) ->
         f"{what} holds no weight file ({listing(list(names), 5) or 'nothing'}); known are {', '.join(WEIGHTS)}, "
         "folders of Paddle parameters, and the artefacts of cloud training jobs"
     )
+
+
+def _with_symbol(
+    bundle: Bundle, parameters: str, tensors: Tensors, limits: Limits, symbol: str | None = None
+) -> Tensors:
+    """With what the symbol beside a file of MXNet's parameters says of them, where there is one.
+
+    symbol: its name, where it is not called like the parameters.
+    """
+    symbol = symbol or mxnet_symbol.name_beside(parameters)
+    if tensors.format != "params" or symbol not in bundle.names:
+        return tensors
+    return mxnet_symbol.apply(tensors, mxnet_symbol.read(bundle.where / symbol, bundle.open(symbol), limits), symbol)

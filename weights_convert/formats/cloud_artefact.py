@@ -27,21 +27,27 @@ BACKBONES = {"resnet-50": "resnet50", "resnet-101": "resnet101"}
 DEFAULTS = {"algorithm": "fcn", "backbone": "resnet-50"}
 
 
-def read(
-    where: str, names: Sequence[str], open_: Callable[[str], memoryview], beside: Callable[[str], Tensors]
-) -> Tensors:
-    """The network's tensors; `facts` say what the hyperparameters tell: origin, preset, num_classes, crop.
-
-    Raises:
-        WeightsError: if the hyperparameters cannot be read, or name what no job of the service has.
-    """
-    facts = _facts(f"{where}/{HYPERPARAMETERS}", open_(HYPERPARAMETERS))
+def network_in(where: str, names: Sequence[str]) -> str:
+    """The file of the network among the artefact's. Raises WeightsError where there is none."""
     chosen = next((name for name in (LAST, BEST) if name in names), None)
     if chosen is None:
         raise WeightsError(
             f"{where}: has {HYPERPARAMETERS} and neither {LAST} nor {BEST}; it holds {listing(list(names), 5)}"
         )
-    tensors = beside(chosen)
+    return chosen
+
+
+def read(
+    where: str, names: Sequence[str], open_: Callable[[str], memoryview], chosen: str, tensors: Tensors
+) -> Tensors:
+    """The network's tensors; `facts` say what the hyperparameters tell: origin, preset, num_classes, crop.
+
+    chosen: the file that `tensors` were read from.
+
+    Raises:
+        WeightsError: if the hyperparameters cannot be read, or name what no job of the service has.
+    """
+    facts = _facts(f"{where}/{HYPERPARAMETERS}", open_(HYPERPARAMETERS))
     others = [name for name in names if name not in (chosen, HYPERPARAMETERS)]
     notes = [f"read {chosen!r} of a cloud training job's artefact, as {HYPERPARAMETERS} says: {facts['said']}"]
     if others:

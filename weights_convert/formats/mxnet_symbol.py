@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -53,9 +53,12 @@ class Symbol:
 
 
 def name_beside(parameters: str) -> str | None:
-    """The name (or path) of the symbol that belongs to a file of parameters; None where that is no `.params`."""
-    stem, dot, suffix = parameters.rpartition(".")
-    return _EPOCH.sub("", stem) + SUFFIX if dot and suffix.lower() == "params" else None
+    """The name (or path) of the symbol that belongs to a file of parameters, which ends in `.params` or has no
+    extension; None for others."""
+    path = PurePath(parameters)
+    if path.suffix.lower() not in (".params", ""):
+        return None
+    return parameters.removesuffix(path.name) + _EPOCH.sub("", path.stem) + SUFFIX
 
 
 def read(where: Path, data: memoryview, limits: Limits) -> Symbol:
@@ -112,7 +115,10 @@ def apply(tensors: Tensors, symbol: Symbol, name: str) -> Tensors:
     """
     owners = [*symbol.epsilons, *symbol.strides]
     if owners and not any(owner in tensors for owner in owners):
-        note = f"{name!r} beside it names none of its tensors: it is another network's, and not used"
+        note = (
+            f"{name!r} beside it names none of its tensors and is not used: it is another network's, or names by scope "
+            "what the file names by structure"
+        )
         return replace(tensors, notes=[*tensors.notes, note])
     changed = [n for n in symbol.fixed if n in tensors and bool((tensors[n] != 1).any())]
     arrays = {n: np.ones_like(array) if n in changed else array for n, array in tensors.arrays.items()}
