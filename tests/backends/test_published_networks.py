@@ -1,4 +1,4 @@
-"""A whole network published elsewhere, batch norms folded: its label map of a bird, equally in every backend."""
+"""Whole networks published elsewhere: their label maps and scores, equally in every backend."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from core.data.datasets.cityscapes import Cityscapes
 from core.data.normalization import find_normalization
 from tests.shared_paths import require_shared
 from weights_convert import Imported, import_weights
@@ -46,3 +47,21 @@ def test_deeplabv3_on_mobilenetv2_labels_the_bird(
     differ = labels != other.argmax(0)
     assert not (differ & (first - second > 1e-3)).any()
     assert differ.sum() <= 5  # of 263,169 pixels
+
+
+@pytest.mark.slow
+def test_espnet_trained_in_paddle_scores_what_its_readme_says(module: Callable[[str], ModuleType]) -> None:
+    """Pixel accuracy on both labelled frames at 2048x1024; the README's figures, rounded to four digits."""
+    imported = import_weights(require_shared("checkpoints/espnetv1_paddleseg/espnetv1_cityscapes_120k.pdparams"))
+    assert imported.fit.preset == "espnet_simuler"
+    normalize = find_normalization(normalization_of(imported.fit, imported.tensors) or "auto")
+    frames = Cityscapes("val", require_shared("data/cityscapes"), labelled_only=True)
+    predictor = module("inference").Predictor(imported.spec, imported.state, "cpu")
+    found = {}
+    for sample in (frames[index] for index in range(len(frames))):
+        assert sample.label is not None
+        labels = predictor.logits(normalize(sample.image)[None], sample.image.shape[:2])[0].argmax(0)
+        found[sample.name] = (labels == sample.label)[sample.label != 255].mean()
+    assert found.keys() == {"frankfurt_000000_002196", "frankfurt_000001_058914"}
+    assert abs(found["frankfurt_000000_002196"] - 0.9521) < 1e-4
+    assert abs(found["frankfurt_000001_058914"] - 0.9555) < 1e-4
