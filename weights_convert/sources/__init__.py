@@ -21,6 +21,7 @@ from weights_convert.sources import (
     mxnetseg,
     paddle_vision,
     paddleseg,
+    pytorchcv,
     segparity,
     semsegpaddle,
     smp,
@@ -50,6 +51,7 @@ SOURCES: dict[str, Source] = {
         timm,
         paddle_vision,
         gluoncv,
+        pytorchcv,
         tensorflow,
     )
 }
