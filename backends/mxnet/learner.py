@@ -17,7 +17,7 @@ from backends.mxnet.device import find_device, find_low_precision
 from backends.mxnet.distributed import MXNetProcesses, connect
 from backends.mxnet.inference import Predictor
 from backends.mxnet.layers import BatchNorm, keep_statistics
-from backends.mxnet.losses import mine, segmentation_loss
+from backends.mxnet.losses import segmentation_loss
 from backends.mxnet.models import build_model
 from backends.mxnet.optim import Optimizer
 from backends.mxnet.recomputing import recompute_blocks
@@ -84,7 +84,7 @@ class Learner:
         if objective.mined_before():
             # A forward pass of every part before the first is learnt from; without a record no statistics change.
             with autograd.pause(train_mode=True):
-                mine((self._forward(pictures) for pictures in images), objective)
+                segmentation_loss.mine((self._forward(pictures) for pictures in images), objective)
             mx.random.seed(seed)
         total: list[float] = []
         for part, pictures in enumerate(images):

@@ -68,7 +68,7 @@ def trace(model: layers.Network, x: np.ndarray, train: bool, depth: int, recorde
 
 def mine(outputs: list[list[np.ndarray]], objective: Objective) -> None:
     """Settles the hard pixels that all parts' outputs decide."""
-    losses.mine(([nd.array(array, dtype=array.dtype) for array in own] for own in outputs), objective)
+    losses.segmentation_loss.mine(([nd.array(array, dtype=array.dtype) for array in own] for own in outputs), objective)
 
 
 def loss(outputs: list[np.ndarray], objective: Objective, part: int = 0) -> tuple[list[float], list[np.ndarray]]:

@@ -15,7 +15,7 @@ from backends.paddle.device import find_device, find_low_precision
 from backends.paddle.distributed import PaddleProcesses, connect
 from backends.paddle.inference import Predictor
 from backends.paddle.layers import BatchNorm, keep_statistics, running_statistics
-from backends.paddle.losses import mine, segmentation_loss
+from backends.paddle.losses import segmentation_loss
 from backends.paddle.models import build_model
 from backends.paddle.optim import Optimizer
 from backends.paddle.recomputing import recompute_blocks
@@ -112,7 +112,7 @@ class Learner:
     def _find_hard_pixels(self, images: Sequence[np.ndarray], objective: Objective) -> None:
         """A forward pass of every part before the first is learnt from; the statistics stay as they were."""
         before = [buffer.clone() for buffer in self._statistics()]
-        mine((self._forward(pictures) for pictures in images), objective)
+        segmentation_loss.mine((self._forward(pictures) for pictures in images), objective)
         for buffer, kept in zip(self._statistics(), before):
             buffer.set_value(kept)
 

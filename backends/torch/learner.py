@@ -17,7 +17,7 @@ from backends.torch.device import find_device, find_low_precision
 from backends.torch.distributed import TorchProcesses, connect
 from backends.torch.inference import Predictor
 from backends.torch.layers import BatchNorm, keep_statistics
-from backends.torch.losses import mine, segmentation_loss
+from backends.torch.losses import segmentation_loss
 from backends.torch.models import build_model
 from backends.torch.optim import Optimizer
 from backends.torch.recomputing import recompute_blocks
@@ -114,7 +114,7 @@ class Learner:
     def _find_hard_pixels(self, images: Sequence[np.ndarray], objective: Objective) -> None:
         """A forward pass of every part before the first is learnt from; the statistics stay as they were."""
         before = [buffer.clone() for buffer in self._statistics()]
-        mine((self._forward(pictures) for pictures in images), objective)
+        segmentation_loss.mine((self._forward(pictures) for pictures in images), objective)
         for buffer, kept in zip(self._statistics(), before):
             buffer.copy_(kept)
 

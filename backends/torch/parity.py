@@ -59,7 +59,7 @@ def trace(model: nn.Module, x: np.ndarray, train: bool, depth: int, recorder: Re
 
 def mine(outputs: list[list[np.ndarray]], objective: Objective) -> None:
     """Settles the hard pixels that all parts' outputs decide."""
-    losses.mine(([torch.from_numpy(array) for array in own] for own in outputs), objective)
+    losses.segmentation_loss.mine(([torch.from_numpy(array) for array in own] for own in outputs), objective)
 
 
 def loss(outputs: list[np.ndarray], objective: Objective, part: int = 0) -> tuple[list[float], list[np.ndarray]]:

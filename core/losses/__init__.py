@@ -14,8 +14,10 @@ from core.losses.cross_entropy import CrossEntropy, MixedSoftmax, NegativeLogLik
 from core.losses.focal import Focal
 from core.losses.interpolation import interpolation_matrix
 from core.losses.mining import OHEM, Bootstrapped, MinedTerm, NumpyCandidates
+from core.losses.native import NativeCandidates, NativeLoss
 from core.losses.objective import Objective, resize_labels
 from core.losses.overlap import Dice, LovaszSoftmax, lovasz_weights
+from core.losses.pixels import Labels
 from core.losses.term import Measure, Mined, Term
 
 __all__ = [
@@ -29,12 +31,15 @@ __all__ = [
     "CrossEntropy",
     "Dice",
     "Focal",
+    "Labels",
     "LossConfig",
     "LovaszSoftmax",
     "Measure",
     "Mined",
     "MinedTerm",
     "MixedSoftmax",
+    "NativeCandidates",
+    "NativeLoss",
     "NegativeLogLikelihood",
     "NumpyCandidates",
     "Objective",

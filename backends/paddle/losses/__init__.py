@@ -1,5 +1,5 @@
 """What outputs cost, defined in core/losses: a table of pure terms, and the sum over a network's outputs."""
 
-from backends.paddle.losses.objective import MINED, TERMS, mine, segmentation_loss
+from backends.paddle.losses.objective import MINED, TERMS, segmentation_loss
 
-__all__ = ["MINED", "TERMS", "mine", "segmentation_loss"]
+__all__ = ["MINED", "TERMS", "segmentation_loss"]
