@@ -38,7 +38,7 @@ test: setup
 	$(bin)/python -m pytest $(parallel)
 
 test-slow: setup
-	$(bin)/python -m pytest $(parallel) -m slow
+	$(bin)/python -m pytest $(parallel) -m slow -o timeout=7200
 
 lint: setup
 	$(bin)/ruff check .

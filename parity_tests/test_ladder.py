@@ -15,6 +15,8 @@ from parity_tests.rungs import RUNGS
 from parity_tests.trace import first_divergence, traced
 
 LONG = ("5 optimizers", "8 training", "9 checkpoints")  # of these, a few networks that stand for all in the fast run
+# Of the longest, a convolutional network and a transformer.
+TRAINED = ("espnet_tiny", "setr_naive_tiny")
 # Of these, the originals' narrow variants too; in the fast run, of the second, those of the same few.
 NARROWED = ("2 forward", "4 backward")
 
@@ -28,6 +30,7 @@ def _parameters() -> list[ParameterSet]:
         for case in cases:
             slow = (rung.name in LONG or case in NARROW) and not case.long
             slow = slow or (case in NARROW and rung.name == "2 forward")
+            slow = slow or (rung.name == "8 training" and case.name not in TRAINED)
             marks = [pytest.mark.slow] if slow else []
             title = f"{rung.name}-{case.name}" if rung.per_case else rung.name
             for first, second in pairs(rung, backend_names()):

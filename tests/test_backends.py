@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -16,13 +17,18 @@ from core.signals import describe_end
 
 ROOT = Path(__file__).resolve().parents[1]
 BACKENDS = backend_names()
+LIMIT = 3600  # seconds for the tests of one backend, each of which has its own
 
 
 def run_tests(backend: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "tests/backends", "--backend", backend, "-p", "no:cacheprovider"]
     command.append("-vv")  # names each test before it runs: a process that dies says in which
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    # Through files: a pipe ends only with the last process that holds it, one left behind included.
+    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as complained:
+        ended = subprocess.run(command, cwd=ROOT, env=environment, stdout=said, stderr=complained, timeout=LIMIT)
+        texts = [file.read() for file in (said, complained) if file.seek(0) == 0]
+    return subprocess.CompletedProcess(command, ended.returncode, *texts)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +38,7 @@ def results() -> Iterator[dict[str, Future[subprocess.CompletedProcess[str]]]]:
         yield {name: pool.submit(run_tests, name) for name in BACKENDS if descriptions()[name].installed}
 
 
+@pytest.mark.timeout(2 * LIMIT)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backend(
     backend: str,

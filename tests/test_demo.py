@@ -110,6 +110,7 @@ def test_every_command_shown_was_run(shown: tuple[Path, int, dict[str, Any]]) ->
     assert len(logs) == len(jobs)
 
 
+@pytest.mark.slow
 def test_a_fault_planted_in_one_framework_turns_every_proof_red(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +128,7 @@ def test_a_fault_planted_in_one_framework_turns_every_proof_red(
     assert "FAILED       The same start" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_one_framework_alone_proves_its_start_and_compares_nothing(tmp_path: Path) -> None:
     status, data = small(tmp_path, installed(1), 2, "--no-twin")
     assert status == 0

@@ -41,7 +41,10 @@ def run(folder: Path, *arguments: str) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize("backend", backend_names())
+FIRST, *OTHERS = backend_names()
+
+
+@pytest.mark.parametrize("backend", [FIRST, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def test_the_rest_works(backend: str, tmp_path: Path) -> None:
     folder = copy_without(backend, tmp_path / "tree")
     code = "import core.description as d; print(d.__file__, *d.backend_names())"

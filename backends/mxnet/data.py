@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from multiprocessing import parent_process
+from multiprocessing.pool import TERMINATE
 from typing import Any
 
 import cv2
@@ -60,12 +61,16 @@ def _watch(pool: Any, workers: list[Any], done: threading.Event) -> None:
     """Ends the wait for a worker that died: the pool starts another, but what the dead one had taken never comes.
 
     Gluon would wait two minutes for it. The others go too: the dead one may hold the lock that all read their tasks by,
-    for which the pool's own end would wait.
+    for which the pool's own end would wait. No more are started: they would outlive the job, and whoever reads its
+    output to the end would wait for them.
     """
     while not done.wait(0.5):
         dead = next((worker for worker in workers if worker.exitcode), None)
         if dead is not None:
             pool._terminate.cancel()
+            pool._worker_handler._state = TERMINATE
+            pool._change_notifier.put(None)
+            pool._worker_handler.join()
             for worker in list(pool._pool):
                 worker.kill()
             error = RuntimeError(f"a worker {describe_end(dead.exitcode)}")

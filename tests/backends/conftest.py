@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import os
 import subprocess
 import sys
@@ -58,4 +60,17 @@ def run(backend: str, job: str, *arguments: object, expect: int = 0) -> subproce
     )
     ended = f"{backend}.{job} {describe_end(result.returncode)}"
     assert result.returncode == expect, f"{ended}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
+    return result
+
+
+def called(backend: str, job: str, *arguments: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    """Runs a job in this process, which has imported the framework; its exit status must be `expect`."""
+    given = list(map(str, arguments))
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(io.StringIO()) as complained:
+        try:
+            status = importlib.import_module(f"backends.{backend}.{job}").main(given)
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 1
+    result = subprocess.CompletedProcess(given, status, said.getvalue(), complained.getvalue())
+    assert status == expect, f"{backend}.{job} ended with {status}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
     return result

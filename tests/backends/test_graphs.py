@@ -90,7 +90,7 @@ STORED: dict[str, list[Graph]] = {"torch": [torch_exported], "paddle": [paddle_s
 # Tracing takes seconds: by default the few networks that stand for all, and of the slowest kinds of graph one network.
 ONE = "pspnet_tiny"
 FEW = {case.name for case in CASES if case.long} | {ONE}
-SLOWEST = (torch_compiled, torch_exported, paddle_each_size, paddle_each_size_whole)
+SLOWEST = (torch_compiled, torch_exported, paddle_any_size, paddle_each_size, paddle_each_size_whole)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

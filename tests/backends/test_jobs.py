@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -10,7 +11,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing import parent_process
+from multiprocessing import active_children, parent_process
 from pathlib import Path
 from types import ModuleType
 
@@ -26,7 +27,7 @@ from core.data.doctor.examine import spread
 from core.data.pipeline import TrainingSamples
 from core.data.sampler import epoch_order
 from core.errors import TrainingError
-from tests.backends.conftest import ROOT, command, run, settings
+from tests.backends.conftest import ROOT, called, command, run, settings
 from tests.test_eval_job import camvid
 from tests.test_training import NumpyLearner, train
 from tests.test_training import settings as training_settings
@@ -54,7 +55,7 @@ def test_a_run_leaves_what_it_promises(finished: Path, backend: str) -> None:
 
 
 def test_the_loss_falls(backend: str, tmp_path: Path) -> None:
-    run(backend, "train", *settings(train__iterations="40", optimizer__lr="0.1"), "--run", tmp_path / "run")
+    called(backend, "train", *settings(train__iterations="40", optimizer__lr="0.1"), "--run", tmp_path / "run")
     losses = [r["loss"] for r in RunDirectory(tmp_path / "run").read_metrics() if "loss" in r]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:3])
 
@@ -77,7 +78,7 @@ def test_killed_and_resumed_is_bit_identical(finished: Path, backend: str, tmp_p
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
-    run(backend, "train", "--run", directory, "--resume")
+    called(backend, "train", "--run", directory, "--resume")
     whole, resumed = (load_checkpoint(RunDirectory(path).last) for path in (finished, directory))
     assert whole.iteration == resumed.iteration == 8
     for name, value in whole.weights.items():
@@ -92,7 +93,7 @@ def test_killed_before_its_first_checkpoint_a_run_keeps_the_weights_it_was_given
 ) -> None:
     given = ["--weights", finished / "best.safetensors"]
     start = [*settings(seed="3", train__iterations="3", train__checkpoint_interval="100"), *given]
-    run(backend, "train", *start, "--run", tmp_path / "whole")
+    called(backend, "train", *start, "--run", tmp_path / "whole")
     process = subprocess.Popen(
         command(backend, "train", *start, "--run", tmp_path / "cut"),
         cwd=ROOT,
@@ -106,14 +107,14 @@ def test_killed_before_its_first_checkpoint_a_run_keeps_the_weights_it_was_given
     process.wait()
     process.stdout.close()
     assert load_checkpoint(RunDirectory(tmp_path / "cut").last).iteration == 0
-    run(backend, "train", "--run", tmp_path / "cut", "--resume")
+    called(backend, "train", "--run", tmp_path / "cut", "--resume")
     whole, cut = (load_file(RunDirectory(tmp_path / name).last) for name in ("whole", "cut"))
     assert sorted(whole) == sorted(cut)
     assert all(np.array_equal(value, cut[name]) for name, value in whole.items())
 
 
 def test_workers_change_nothing(finished: Path, backend: str, tmp_path: Path) -> None:
-    run(backend, "train", *settings(data__workers="2"), "--run", tmp_path / "run")
+    called(backend, "train", *settings(data__workers="2"), "--run", tmp_path / "run")
     expected, got = (load_file(RunDirectory(path).last) for path in (finished, tmp_path / "run"))
     assert all(np.array_equal(expected[name], got[name]) for name in expected)
 
@@ -129,20 +130,23 @@ def test_a_bad_picture_is_one_sentence_that_names_it(backend: str, tmp_path: Pat
     bad.write_bytes(bad.read_bytes()[:-40])
     data = settings(data__options="{}", train__batch_size="2", data__workers=workers)
     data += ["--set", "data.dataset=camvid", "--set", f"data.root={root}"]
-    result = run(backend, "train", *data, "--run", tmp_path / "run", expect=2)
+    result = called(backend, "train", *data, "--run", tmp_path / "run", expect=2)
     assert result.stderr.splitlines()[-1].startswith(f"error: {bad}: the file is cut short")
     assert "Traceback" not in result.stderr
 
 
-def test_a_worker_that_dies_is_one_sentence(backend: str, tmp_path: Path, module: Callable[[str], ModuleType]) -> None:
-    class Deadly(TrainingSamples):
-        def __getitem__(self, item: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
-            if parent_process() is not None and item >= 2:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().__getitem__(item)
+class Deadly(TrainingSamples):
+    """A worker that takes one of the samples from `deadly` on dies."""
 
-    if backend == "mxnet":
-        pytest.skip("Gluon's loader notices a dead worker by a timeout of two minutes")
+    deadly = 2
+
+    def __getitem__(self, item: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
+        if parent_process() is not None and item >= self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(item)
+
+
+def test_a_worker_that_dies_is_one_sentence(backend: str, tmp_path: Path, module: Callable[[str], ModuleType]) -> None:
     config = load_config(None, settings()[1::2])
     samples = Deadly(config.open_dataset("train"), config.train_transform(), 0, 2, 4)
     with pytest.raises(TrainingError, match="the data loader failed"):
@@ -159,25 +163,23 @@ def test_a_worker_that_is_killed_leaves_a_run_that_goes_on(
         kills = False
 
         def load_batches(self, samples: TrainingSamples, batch_size: int, workers: int) -> Iterator[Batch]:
+            if self.kills:
+                samples.__class__, samples.deadly = Deadly, 40  # of the 20th batch: a loader is a few ahead
             return load_batches(samples, batch_size, workers)
-
-        def update(self, lr: float) -> None:
-            super().update(lr)
-            if self.kills and self.steps == 4:
-                os.kill(sorted(set(children()) - before)[0], signal.SIGKILL)
 
     class Killing(Loaded):
         kills = True
 
-    def children() -> list[int]:
-        return [int(pid) for task in Path("/proc/self/task").glob("*/children") for pid in task.read_text().split()]
-
     def go(name: str, *arguments: str, learner: type = Loaded) -> int:
         return train(*arguments, "--run", tmp_path / name, learner=learner)
 
-    before = set(children())
     options = training_settings("data.workers=2", "train.iterations=40", "train.eval_interval=0")
+    before = set(active_children())
     assert go("cut", *options, learner=Killing) == 2
+    gc.collect()
+    for worker in set(active_children()) - before:
+        worker.join(20)
+    assert set(active_children()) <= before  # one left behind would hold the job's output open for ever
     said = capsys.readouterr().err
     assert "Traceback" not in said
     assert [line for line in said.splitlines() if line.startswith("error: the data loader failed: ")], said
@@ -218,7 +220,7 @@ def test_a_worker_that_dies_with_half_a_batch_written_is_one_sentence(
 
 def test_accumulation_has_the_same_first_loss(finished: Path, backend: str, tmp_path: Path) -> None:
     """Batch norm sees other batches, so only an architecture's first loss is close, not equal."""
-    run(backend, "train", *settings(train__accumulation="2", train__iterations="1"), "--run", tmp_path / "run")
+    called(backend, "train", *settings(train__accumulation="2", train__iterations="1"), "--run", tmp_path / "run")
     expected, got = (RunDirectory(path).read_metrics()[0]["loss"] for path in (finished, tmp_path / "run"))
     assert got == pytest.approx(expected, rel=0.05)
 
@@ -226,14 +228,14 @@ def test_accumulation_has_the_same_first_loss(finished: Path, backend: str, tmp_
 def test_a_run_in_float64_resumes_in_float64(finished: Path, backend: str, tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "run")
     longer = settings(train__precision="float64", train__iterations="2")
-    run(backend, "train", *longer, "--run", directory.path)
+    called(backend, "train", *longer, "--run", directory.path)
     checkpoint = load_checkpoint(directory.last)
     kept = {**checkpoint.weights, **checkpoint.optimizer}
     assert {array.dtype for array in kept.values()} == {np.dtype(np.float64)}
     assert any((array != array.astype(np.float32)).any() for array in kept.values())
     single, double = (RunDirectory(path).read_metrics()[0]["loss"] for path in (finished, directory.path))
     assert double == pytest.approx(single, rel=1e-2)  # MXNet draws other dropout masks in float64
-    run(backend, "train", "--run", directory.path, "--resume", "--set", "train.iterations=3")
+    called(backend, "train", "--run", directory.path, "--resume", "--set", "train.iterations=3")
     losses = [record["loss"] for record in directory.read_metrics() if "loss" in record]
     assert len(losses) == 3
     assert load_checkpoint(directory.last).weights["head.classifier.weight"].dtype == np.float64
@@ -241,13 +243,13 @@ def test_a_run_in_float64_resumes_in_float64(finished: Path, backend: str, tmp_p
 
 def test_an_existing_run_is_not_replaced_unasked(finished: Path, backend: str) -> None:
     before = (finished / "last.safetensors").read_bytes()
-    result = run(backend, "train", *settings(), "--run", finished, expect=2)
+    result = called(backend, "train", *settings(), "--run", finished, expect=2)
     assert "already holds a run" in result.stderr
     assert (finished / "last.safetensors").read_bytes() == before
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_batch(backend: str, tmp_path: Path) -> None:
-    result = run(
+    result = called(
         backend, "train", *settings(optimizer__lr="1e30", train__iterations="20"), "--run", tmp_path / "run", expect=2
     )
     assert "the loss of iteration" in result.stderr
@@ -257,7 +259,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_batch(backend: str, tmp_p
 def test_fine_tuning_leaves_classifiers_of_another_class_count_out(
     finished: Path, backend: str, tmp_path: Path
 ) -> None:
-    result = run(
+    result = called(
         backend,
         "train",
         *settings(model__num_classes="15", train__iterations="1"),
@@ -272,7 +274,7 @@ def test_weights_that_do_not_fit_are_refused_with_names(finished: Path, backend:
     state = load_file(finished / "best.safetensors")
     del state["context.out.conv.weight"]
     save_file(state, tmp_path / "broken.safetensors")
-    result = run(
+    result = called(
         backend,
         "eval",
         *settings(),
@@ -286,7 +288,9 @@ def test_weights_that_do_not_fit_are_refused_with_names(finished: Path, backend:
 
 
 def test_eval_reports_metrics_and_protocol(finished: Path, backend: str, tmp_path: Path) -> None:
-    result = run(backend, "eval", "--run", finished, "--json", tmp_path / "scores.json", "--save", tmp_path / "labels")
+    result = called(
+        backend, "eval", "--run", finished, "--json", tmp_path / "scores.json", "--save", tmp_path / "labels"
+    )
     report = json.loads((tmp_path / "scores.json").read_text())
     assert "frequency-weighted IoU" in result.stdout
     assert report["pictures"] == 3
@@ -305,7 +309,7 @@ def test_eval_with_windows_scales_and_flip(finished: Path, backend: str, tmp_pat
         "evaluation.flip=true",
     ]
     overrides = [part for text in protocol for part in ("--set", text)]
-    run(backend, "eval", "--run", finished, *overrides, "--json", tmp_path / "scores.json")
+    called(backend, "eval", "--run", finished, *overrides, "--json", tmp_path / "scores.json")
     assert json.loads((tmp_path / "scores.json").read_text())["protocol"]["protocol"]["flip"] is True
 
 
@@ -319,7 +323,7 @@ def test_predict_writes_labels_colours_and_overlays(finished: Path, backend: str
     for _ in range(3):
         video.write(noise[:64, :96])
     video.release()
-    run(backend, "predict", "--run", finished, pictures, tmp_path / "clip.avi", "--out", tmp_path / "out")
+    called(backend, "predict", "--run", finished, pictures, tmp_path / "clip.avi", "--out", tmp_path / "out")
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert [f"{stem}_{kind}.png" for stem in "ab" for kind in ("color", "label", "overlay")] == names[:6]
     assert names[6:] == [*(f"clip_{i:06d}_label.png" for i in range(3)), "clip_overlay.mp4"]
@@ -330,7 +334,9 @@ def test_predict_writes_labels_colours_and_overlays(finished: Path, backend: str
 
 def test_predict_from_the_weights_file_alone(finished: Path, backend: str, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((64, 96, 3), np.uint8))
-    run(backend, "predict", "--weights", finished / "best.safetensors", tmp_path / "a.png", "--out", tmp_path / "out")
+    called(
+        backend, "predict", "--weights", finished / "best.safetensors", tmp_path / "a.png", "--out", tmp_path / "out"
+    )
     assert (tmp_path / "out" / "a_overlay.png").exists()
 
 
@@ -347,13 +353,13 @@ def test_predict_from_the_weights_file_alone(finished: Path, backend: str, tmp_p
 )
 def test_mistakes_are_one_line(job: str, arguments: list[str], message: str, backend: str, tmp_path: Path) -> None:
     extra = ["--run", tmp_path / "run"] if job == "train" and "--run" not in arguments else []
-    result = run(backend, job, *arguments, *extra, expect=2)
+    result = called(backend, job, *arguments, *extra, expect=2)
     assert result.stderr.startswith("error: ") or "\nerror: " in result.stderr
     assert message in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_help_is_worth_reading(backend: str) -> None:
-    text = run(backend, "train", "--help").stdout
+    text = called(backend, "train", "--help").stdout
     for option in ("--cfg", "--set", "--resume", "--weights", "--device", "runs/<cfg name>"):
         assert option in text

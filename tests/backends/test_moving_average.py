@@ -14,7 +14,7 @@ from core.config import load_config
 from core.initialize import initial_state
 from core.losses import Objective, resolve_terms
 from core.moving_average import averaged, decay_at
-from tests.backends.conftest import run, settings
+from tests.backends.conftest import called, settings
 from weights_convert import load_weights
 
 
@@ -83,7 +83,7 @@ def test_an_average_goes_on_where_it_was_saved(module: Callable[[str], ModuleTyp
 def test_a_run_keeps_its_average(backend: str, tmp_path: Path) -> None:
     """In both its files; `--ema` takes it, and without it the weights themselves are taken."""
     directory = RunDirectory(tmp_path / "run")
-    run(backend, "train", *settings(train__ema="0.9", train__iterations="2"), "--run", directory.path)
+    called(backend, "train", *settings(train__ema="0.9", train__iterations="2"), "--run", directory.path)
     last = load_checkpoint(directory.last)
     assert set(last.average) == set(last.weights)
     spec = load_config(directory.config).spec(11)
