@@ -69,11 +69,13 @@ parity: setup
 table: setup
 	$(bin)/python -m core.zoo README.md docs/zoo.md
 	$(bin)/python -m core.data.datasets docs/data_sets.md
+	$(bin)/python -m parity_tests.first_hundred --table
 
 zoo: setup
 	$(bin)/python -m benchmarks.zoo count
 	$(bin)/python -m core.zoo README.md docs/zoo.md
 	$(bin)/python -m core.data.datasets docs/data_sets.md
+	$(bin)/python -m parity_tests.first_hundred --table
 
 # The site of the documentation, in build/site; a broken link is an error.
 docs: setup

@@ -11,6 +11,7 @@ ORDER = {
     "Train on your folder": "your_own_data.md",
     "Port your own network": "port_your_own.md",
     "The zoo": "zoo.md",
+    "The first hundred iterations": "first_hundred.md",
     "Data sets": "data_sets.md",
     "Framework differences": "framework_differences.md",
     "Protocols": "protocols.md",
