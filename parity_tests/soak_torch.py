@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def forked(main: Callable[[Sequence[str]], int], folder: Path, world: int) -> li
                 os.dup2(output, 1)
                 os.dup2(output, 2)
                 status = main([*arguments(folder), "--device", "cpu"])
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(status)
         started.append(child)
