@@ -265,7 +265,7 @@ class Source:
     about: str
     layouts: tuple[Layout, ...]
     recording: Recording | None = None
-    normalization: str | Mapping[int, str] | Callable[[Spec], str] | None = None
+    normalization: str | Mapping[int, str] | Callable[[Spec], str | None] | None = None
 
     def normalization_for(self, spec: Spec, outputs: int | None) -> str | None:
         known = self.normalization

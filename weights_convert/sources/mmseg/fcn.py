@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from weights_convert.sources.mmseg.hrnet import HRNET
+from weights_convert.sources.hrnet_names import hrnet
 from weights_convert.sources.rules import COUNTER, RuleLayout, module
 
 FCN_HRNET = RuleLayout(
     name="FCN on HRNet",
     presets=("fcn_hrnet_w18_mmseg", "fcn_hrnet_w48_mmseg"),
     rules=(
-        *HRNET,
+        *hrnet(r"backbone\."),
         module(r"decode_head\.convs\.0\.(?P<part>conv|bn)", "head.block.{part}"),
         module(r"decode_head\.conv_seg", "head.classifier"),
     ),

@@ -13,12 +13,16 @@ def conv_bn(pattern: str, target: str) -> tuple[Rule, ...]:
     )
 
 
-_RESIDUAL = r"backbone\.bb_(?P<stage>[0123])_(?P<block>\d+)\."
-_TARGET = "backbone.layer{stage+1}.{block}"
+def resnet_vd(prefix: str = "") -> tuple[Rule, ...]:
+    """Behind `prefix`, a pattern."""
+    residual = prefix + r"bb_(?P<stage>[0123])_(?P<block>\d+)\."
+    target = "backbone.layer{stage+1}.{block}"
+    return (
+        *conv_bn(prefix + r"conv1_(?P<i>[123])", "backbone.stem.{i-1}"),
+        module(residual + r"conv(?P<i>[012])\._conv", target + ".conv{i+1}"),
+        module(residual + r"conv(?P<i>[012])\._batch_norm", target + ".bn{i+1}"),
+        *conv_bn(residual + r"short", target + ".downsample"),
+    )
 
-RESNET_VD = (
-    *conv_bn(r"backbone\.conv1_(?P<i>[123])", "backbone.stem.{i-1}"),
-    module(_RESIDUAL + r"conv(?P<i>[012])\._conv", _TARGET + ".conv{i+1}"),
-    module(_RESIDUAL + r"conv(?P<i>[012])\._batch_norm", _TARGET + ".bn{i+1}"),
-    *conv_bn(_RESIDUAL + r"short", _TARGET + ".downsample"),
-)
+
+RESNET_VD = resnet_vd(r"backbone\.")

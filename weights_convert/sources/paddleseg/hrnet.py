@@ -13,20 +13,23 @@ def _convolutions(block: str, target: str) -> tuple[Rule, ...]:
     )
 
 
-_FIRST = r"backbone\.la1\.bb_layer2_(?P<b>\d+)"
-_MODULE = r"backbone\.st(?P<s>[234])\.stage_st(?P=s)_(?P<m>\d+)\."
-_FUSE = _MODULE + r"fuse_func\.residual_st(?P=s)_(?P=m)_layer_(?P<i>[1234])_(?P<j>[1234])"
 _TARGET = "backbone.stage{s}.{m-1}."
 
-HRNET = (
-    *conv_bn(r"backbone\.conv_layer1_(?P<i>[12])", "backbone.stem.{i-1}"),
-    *_convolutions(_FIRST, "backbone.layer1.{b-1}"),
-    *conv_bn(_FIRST + r"\.conv_down", "backbone.layer1.{b-1}.downsample"),
-    *conv_bn(r"backbone\.tr(?P<t>[123])\.transition_tr(?P=t)_layer_(?P<i>[1234])", "backbone.transition{t}.{i-1}"),
-    *_convolutions(
-        _MODULE + r"branches_func\.bb_st(?P=s)_(?P=m)_branch_layer_(?P<b>[1234])_(?P<k>\d+)",
-        _TARGET + "branches.{b-1}.{k-1}",
-    ),
-    *conv_bn(_FUSE, _TARGET + "fuse.{i-1}.{j-1}"),  # from a deeper branch
-    *conv_bn(_FUSE + r"_(?P<k>[123])", _TARGET + "fuse.{i-1}.{j-1}.{k-1}"),  # from a shallower one
-)
+
+def hrnet(prefix: str = "") -> tuple[Rule, ...]:
+    """Behind `prefix`, a pattern."""
+    first = prefix + r"la1\.bb_layer2_(?P<b>\d+)"
+    stage = prefix + r"st(?P<s>[234])\.stage_st(?P=s)_(?P<m>\d+)\."
+    fuse = stage + r"fuse_func\.residual_st(?P=s)_(?P=m)_layer_(?P<i>[1234])_(?P<j>[1234])"
+    return (
+        *conv_bn(prefix + r"conv_layer1_(?P<i>[12])", "backbone.stem.{i-1}"),
+        *_convolutions(first, "backbone.layer1.{b-1}"),
+        *conv_bn(first + r"\.conv_down", "backbone.layer1.{b-1}.downsample"),
+        *conv_bn(prefix + r"tr(?P<t>[123])\.transition_tr(?P=t)_layer_(?P<i>[1234])", "backbone.transition{t}.{i-1}"),
+        *_convolutions(
+            stage + r"branches_func\.bb_st(?P=s)_(?P=m)_branch_layer_(?P<b>[1234])_(?P<k>\d+)",
+            _TARGET + "branches.{b-1}.{k-1}",
+        ),
+        *conv_bn(fuse, _TARGET + "fuse.{i-1}.{j-1}"),  # from a deeper branch
+        *conv_bn(fuse + r"_(?P<k>[123])", _TARGET + "fuse.{i-1}.{j-1}.{k-1}"),  # from a shallower one
+    )
