@@ -7,120 +7,36 @@ each iteration, and a checkpoint holds weights, batch-norm statistics and the op
 
 from __future__ import annotations
 
-import json
 import math
 import sys
-import traceback
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from core.arch import Spec
-from core.backend import Learner
-from core.checkpoint import Checkpoint, RunDirectory, load_checkpoint, save_checkpoint
-from core.config import Config, TrainConfig, dump_config
+from core.config import Config, TrainConfig
 from core.data import IGNORE, Dataset
 from core.data.datasets.base import few_classes
-from core.data.datasets.images import colorize
 from core.data.doctor.diagnosis import require_sound
 from core.data.pipeline import TrainingSamples, count_pixels, readable_label
 from core.data.skipping import Skipped
-from core.errors import CheckpointError, ConfigError, SegParityError, TrainingError
-from core.evaluation.scoring import Evaluation, check_evaluation, evaluate, output_names
-from core.files import naming
+from core.errors import ConfigError, TrainingError
+from core.evaluation.scoring import check_evaluation, output_names
 from core.losses import ClassCounts, Objective, count_classes, resolve_terms
 from core.pace import Lap, Pace
-from core.resume import check_length
+from core.run import Run
 from core.schema import to_plain
-from core.shard import ALONE, SINGLE, Lost, Processes, Shard, barrier, total
+from core.shard import SINGLE, Shard, total
 from core.tracking import Silent, Tracker, check_logging
-from core.visualize import confusion_picture, side_by_side, write_png
-
-
-@dataclass
-class Run:
-    """A run in progress."""
-
-    config: Config
-    spec: Spec
-    learner: Learner
-    directory: RunDirectory
-    train_set: Dataset
-    val_set: Dataset
-    processes: Processes = ALONE
-    iteration: int = 0
-    best: float = -1.0
-    scored: int = 0  # the last iteration that was validated
-    warned: bool = False  # of a batch without labels
-    skipped: int = 0  # pictures of which it was said that they are left out
-
-    def metadata(self) -> dict[str, str]:
-        """What stands in a checkpoint beside the tensors."""
-        return {
-            "preset": self.config.model.preset,
-            "overrides": json.dumps(self.config.model.overrides),
-            "num_classes": str(self.spec.num_classes),
-            "dataset": self.train_set.name,
-            "classes": json.dumps(self.train_set.classes),
-            "normalization": json.dumps(to_plain(self.config.transform.normalize)),
-            "origin": f"segparity {self.learner.backend}",
-            "config": dump_config(self.config),
-            "optimizer": self.config.optimizer.name,
-            "best": repr(self.best),
-        }
-
-    def checkpoint(self) -> Checkpoint:
-        """All that the run needs to go on from where it is."""
-        weights, optimizer = self.learner.get_state(), self.learner.get_optimizer_state()
-        return Checkpoint(weights, optimizer, self.iteration, self.metadata(), self._average())
-
-    def _average(self) -> dict[str, np.ndarray]:
-        return {} if self.learner.average is None else self.learner.average.get_state()
-
-    def save_last(self) -> None:
-        if not self.directory.writes:
-            return
-        save_checkpoint(self.directory.last, self.checkpoint())
-
-    def save_best(self) -> None:
-        if not self.directory.writes:
-            return
-        weights = self.learner.get_state()
-        save_checkpoint(self.directory.best, Checkpoint(weights, {}, self.iteration, self.metadata(), self._average()))
+from core.validation import validate
 
 
 def step_seed(seed: int, iteration: int, rank: int = 0) -> int:
     """The seed of the framework's random numbers (dropout) in one iteration of one process, below 2**31."""
     entropy = [seed, iteration, rank] if rank else [seed, iteration]
     return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
-
-
-def resume(run: Run) -> None:
-    """Takes the run up where its last checkpoint stands, whichever backend wrote it."""
-    checkpoint = load_checkpoint(run.directory.last)
-    check_length(run.config, checkpoint.iteration, run.directory.last)
-    written = checkpoint.metadata.get("optimizer")
-    if written != run.config.optimizer.name:
-        raise CheckpointError(
-            f"{run.directory.last}: holds the state of optimizer {written!r}, the configuration asks for "
-            f"{run.config.optimizer.name!r}"
-        )
-    run.learner.set_state(checkpoint.weights)
-    run.learner.set_optimizer_state(checkpoint.optimizer, checkpoint.iteration)
-    if run.learner.average is not None:
-        run.learner.average.set_state(checkpoint.average)
-    run.iteration = checkpoint.iteration
-    run.directory.forget_after(run.iteration)
-    barrier(run.processes)  # all read the same records
-    # A checkpoint is written before its weights are scored: the records may know a better score, and whether this
-    # iteration has one.
-    scored = {record["iteration"]: record["miou"] for record in run.directory.read_metrics() if "miou" in record}
-    run.best = max([float(checkpoint.metadata["best"]), *(score for score in scored.values() if score is not None)])
-    run.scored = max(scored, default=0)
 
 
 def check_run(config: Config, spec: Spec, train_set: Dataset, val_set: Dataset) -> None:
@@ -223,7 +139,7 @@ def train(run: Run) -> None:
     bar = tqdm(total=options.iterations, initial=run.iteration, desc="train", disable=hidden, dynamic_ncols=True)
     try:
         if run.iteration > run.scored and _due(run.iteration, options.eval_interval, options.iterations):
-            _validate(run, tracker, bar)  # it was stopped between its checkpoint and the end of the validation
+            validate(run, tracker, bar)  # it was stopped between its checkpoint and the end of the validation
         if run.iteration == options.iterations:
             return
         samples = _samples(config, run.train_set, run.iteration, processes.shard, _pixels(run), run.directory.skipped)
@@ -257,7 +173,7 @@ def train(run: Run) -> None:
                     run.save_last()
             if scores:
                 with pace.apart(validation=True):
-                    _validate(run, tracker, bar)
+                    validate(run, tracker, bar)
     finally:
         bar.close()
         tracker.close()
@@ -319,96 +235,3 @@ def _require_finite(loss: float, run: Run, samples: TrainingSamples) -> None:
             "iteration "
             f"{run.iteration} are untouched. Lower optimizer.lr, set train.clip_norm, or look at these pictures"
         )
-
-
-def _validate(run: Run, tracker: Tracker, bar: Any) -> None:
-    """Scores the validation split and keeps the best weights. What goes wrong is said; only at the end it is raised."""
-    try:
-        result = _score(run)
-    except Lost:
-        raise  # nobody is left to go on with
-    except Exception as error:
-        if not isinstance(error, SegParityError):
-            traceback.print_exc()
-        message = (
-            f"the validation of iteration {run.iteration} failed: {error}. The weights stand in {run.directory.last}"
-        )
-        if run.iteration == run.config.train.iterations:
-            raise TrainingError(f"{message}; validate them with --resume") from error
-        if run.directory.writes:
-            tqdm.write(f"error: {message}; the training goes on", file=sys.stderr)
-        return
-    scores = result.scores
-    if scores.mean_iou > run.best:
-        run.best = scores.mean_iou
-        run.save_best()
-    figures = {"miou": scores.mean_iou, "pixel_accuracy": scores.pixel_accuracy, "mean_accuracy": scores.mean_accuracy}
-    run.scored = run.iteration
-    if not run.directory.writes:
-        return
-    tracker.add(run.iteration, {**figures, "iou": list(scores.iou)})
-    tracker.evaluated(
-        run.iteration, result.confusion, {run.val_set.name_of(i): iou for i, iou in result.picture_iou.items()}
-    )
-    _show(run, tracker, result)
-    tracker.flush()
-    text = f"iteration {run.iteration}  mIoU {scores.mean_iou:.4f}  pixel accuracy {scores.pixel_accuracy:.4f}"
-    tqdm.write(f"{text}  ({run.val_set.name}/{run.val_set.split}, {result.pictures} pictures)")
-
-
-def _score(run: Run) -> Evaluation:
-    """The scores of the validation split; sample predictions are written."""
-    wanted = run.config.train.sample_predictions
-
-    def keep(index: int, label: np.ndarray, prediction: np.ndarray) -> None:
-        if index < wanted:
-            _save_sample(run, index, label, prediction)
-
-    return evaluate(
-        run.val_set,
-        run.config.eval_transform(),
-        run.config.evaluation,
-        run.learner.predictor(),
-        run.spec,
-        metrics=run.config.metrics,
-        keep=keep,
-        worst=run.config.train.worst_pictures,
-        processes=run.processes,
-    )
-
-
-def _show(run: Run, tracker: Tracker, result: Evaluation) -> None:
-    """The worst pictures replace those of the evaluation before; whoever listens gets them and the confusion matrix."""
-    folder, palette = run.directory.worst, run.val_set.palette
-    with naming(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        stale = list(folder.glob("*.png"))
-    for rank, judged in enumerate(result.worst, start=1):
-        image = run.val_set[judged.index].image
-        maps = [colorize(judged.label, palette), colorize(judged.prediction, palette)]
-        if image.shape[:2] != judged.label.shape:
-            image = cv2.resize(image, judged.label.shape[::-1], interpolation=cv2.INTER_AREA)
-        names = [f"IoU {100 * judged.iou:.1f}", "ground truth", run.learner.backend]
-        picture = side_by_side([image, *maps], names)
-        path = folder / f"{run.iteration:06d}_{rank:02d}_{run.val_set.name_of(judged.index)}.png"
-        write_png(path, picture)
-        stale = [old for old in stale if old != path]
-        tracker.show(run.iteration, f"worst/{rank}", picture)
-    with naming(folder):
-        for old in stale:
-            old.unlink()
-    if tracker.shows:
-        tracker.show(run.iteration, "confusion", confusion_picture(result.confusion, run.val_set.classes))
-
-
-def _save_sample(run: Run, index: int, label: np.ndarray, prediction: np.ndarray) -> None:
-    folder = run.directory.predictions
-    with naming(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    image = run.val_set[index].image
-    palette = run.val_set.palette
-    pictures = [image, colorize(label, palette), colorize(prediction, palette)]
-    if prediction.shape != label.shape:
-        pictures = pictures[:2]
-    picture = side_by_side(pictures, ["picture", "ground truth", run.learner.backend][: len(pictures)])
-    write_png(folder / f"{run.iteration:06d}_{run.val_set.name_of(index)}.png", picture)

@@ -19,9 +19,10 @@ from core.description import package_versions
 from core.errors import ConfigError
 from core.initialize import initial_state
 from core.resume import resumed_config, store_config
+from core.run import Run, resume
 from core.shard import barrier
 from core.split import check_split, describe, describe_recipe
-from core.training import Run, check_run, resume, train
+from core.training import check_run, train
 from weights_convert import load_weights
 
 
