@@ -8,6 +8,7 @@ import pathlib
 import pickle
 import sys
 import types
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from core.errors import WeightsError
 from tests import hostile_files
 from weights_convert.formats import read
+from weights_convert.load import open_tensors
 
 W, V = np.ones(2, np.float32), np.zeros(3, np.float32)
 
@@ -94,6 +96,35 @@ def test_weights_beside_inert_objects_are_read(tmp_path: Path, protocol: int, co
         assert name in note
     assert "getattr" not in note
     assert any("left out beside it" in note and "'args'" in note for note in got.notes)
+
+
+def test_a_checkpoint_as_mmengines_runner_wraps_it(tmp_path: Path) -> None:
+    """As its `save_checkpoint` does: meta, message_hub with a HistoryBuffer a scalar, optimizer, a moving average."""
+    hub = {
+        "log_scalars": OrderedDict((name, Recorder()) for name in ("train/loss", "train/lr", "val/mIoU")),
+        "runtime_info": OrderedDict(iter=30, dataset_meta={"classes": ("road", "car")}, numbers=np.arange(3)),
+        "resumed_keys": OrderedDict({"train/loss": True}),
+    }
+    momenta = {"state": {0: {"momentum_buffer": V}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
+    checkpoint = {
+        "meta": {"cfg": "model = dict()", "seed": 7, "mmengine_version": "0.10.7", "hook_msgs": {"last_ckpt": "a.pth"}},
+        "state_dict": OrderedDict({"decode_head.w": W, "backbone.v": V}),
+        "message_hub": hub,
+        "optimizer": momenta,
+        "param_schedulers": [{"begin": 0, "_global_step": 3}],
+        "ema_state_dict": OrderedDict({"steps": np.array(3), "module.decode_head.w": 2 * W, "module.backbone.v": V}),
+    }
+    path = tmp_path / "iter_30.pdparams"
+    path.write_bytes(third_party(2, checkpoint))
+    Recorder.ran.clear()
+    found, averaged = open_tensors(path), open_tensors(path, ema=True)
+    assert Recorder.ran == []
+    for tensors, factor in ((found, 1), (averaged, 2)):
+        assert list(tensors) == ["decode_head.w", "backbone.v"]
+        np.testing.assert_array_equal(tensors["decode_head.w"], factor * W)
+    assert any("'message_hub'" in note and "'ema_state_dict'" in note for note in found.notes)
+    assert any("'mmengine_like.Recorder'" in note for note in found.notes)
+    assert any("counters of an averaged model: steps" in note for note in averaged.notes)
 
 
 def test_objects_among_the_tensors_are_listed_with_their_class(tmp_path: Path) -> None:
