@@ -150,9 +150,6 @@ def space_of(rows: tuple[Row, ...], ignored: Iterable[int] = (IGNORE,), void: tu
 
 def voc_palette(count: int) -> np.ndarray:
     """uint8 [count, 3]: the colours of PASCAL VOC's development kit; bit i of a channel is a bit of the number."""
-    colors = np.zeros((count, 3), np.uint8)
-    for number in range(count):
-        for bit in range(8):
-            for channel in range(3):
-                colors[number, channel] |= (number >> (3 * bit + channel) & 1) << (7 - bit)
-    return colors
+    bits, channels = np.arange(8), np.arange(3)
+    set_ = np.arange(count)[:, None, None] >> (3 * bits + channels[:, None]) & 1  # [count, 3, 8]
+    return (set_ << (7 - bits)).sum(2).astype(np.uint8)

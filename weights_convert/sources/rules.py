@@ -94,18 +94,18 @@ class Rule:
     whole: bool = False
     transposed: bool = False
 
-    def match(self, name: str, leaves: Mapping[str, str]) -> tuple[str, ...] | None:
-        """The canonical names of the original's parameter `name`, or None if the rule is not about it."""
-        if self.whole:
-            found, leaf = self.pattern.match(name), ""
-        else:
-            stem, _, leaf = name.rpartition(".")
-            if leaf not in leaves:
-                return None
-            found, leaf = self.pattern.match(stem), f".{leaves[leaf]}"
+    def match(self, name: str, stem: str, leaf: str | None) -> tuple[str, ...] | None:
+        """The canonical names of the original's parameter `name`, or None if the rule is not about it.
+
+        stem, leaf: the name but for its last component, and what that is called here; None where it is no leaf.
+        """
+        if not self.whole and leaf is None:
+            return None
+        found = self.pattern.match(name if self.whole else stem)
         if found is None:
             return None
-        return tuple(fill_in(target, found.groupdict()) + leaf for target in self.targets)
+        groups, end = found.groupdict(), "" if self.whole else f".{leaf}"
+        return tuple(fill_in(target, groups) + end for target in self.targets)
 
 
 def module(pattern: str, *targets: str) -> Rule:
@@ -225,7 +225,9 @@ class RuleLayout:
 
     def _read(self, name: str) -> tuple[list[tuple[Rule, tuple[str, ...]]], str | None]:
         """The rules that claim `name` with what they make of it, and why it is left out if it is."""
-        claims = [(rule, found) for rule in self.rules if (found := rule.match(name, self.leaves)) is not None]
+        stem, _, last = name.rpartition(".")
+        leaf = self.leaves.get(last)
+        claims = [(rule, found) for rule in self.rules if (found := rule.match(name, stem, leaf)) is not None]
         return claims, dropped_by(self.dropped, name)
 
 
