@@ -9,10 +9,12 @@ from mxnet import autograd, nd
 from mxnet.ndarray import NDArray
 
 from backends.mxnet.device import find_device
+from backends.mxnet.graphs import compile_network
 from backends.mxnet.layers import Network, resize
 from backends.mxnet.models import build_model
 from backends.mxnet.state import set_state
 from core.arch import Spec
+from core.evaluation.graphs import GraphForward
 from core.evaluation.segmenting import resized_argmax
 from core.fold import fold
 
@@ -20,26 +22,37 @@ from core.fold import fold
 class Predictor:
     """Numpy in, numpy out: the main head's logits, or the classes, at any size.
 
-    Made from a state, the network has its batch norms folded (core.fold); `of` takes one as it is. Classes are
-    told from the head's own logits, a few rows at a time (core.evaluation.segmenting.resized_argmax).
+    Made from a state, the network has its batch norms folded (core.fold), and on a processor it runs as a fused graph
+    where sizes repeat (core.evaluation.graphs); `of` takes one as it is. Classes are told from the head's own logits, a
+    few rows at a time (core.evaluation.segmenting.resized_argmax).
     """
 
     def __init__(self, spec: Spec, state: Mapping[str, np.ndarray], device: str) -> None:
         self.device = find_device(device)
         spec, state = fold(spec, state)
-        self.model = build_model(spec)
+        self.model = model = build_model(spec)
         self.model.collect_params().reset_ctx(self.device)
         set_state(self.model, state)
+        self.graphs: GraphForward | None = None
+        if self.device.device_type == "cpu":
+            self.graphs = GraphForward(self._plain, lambda shape: compile_network(model, shape))
 
     @classmethod
     def of(cls, model: Network) -> Predictor:
         """Predicts with `model` as it is, without a copy."""
         predictor = cls.__new__(cls)
         predictor.model, predictor.device = model, next(iter(model.collect_params().values())).list_ctx()[0]
+        predictor.graphs = None
         return predictor
+
+    def _plain(self, images: np.ndarray) -> np.ndarray:
+        with autograd.pause(train_mode=False):
+            return self.model(nd.array(images, ctx=self.device))[0].asnumpy()
 
     def _forward(self, images: np.ndarray) -> NDArray:
         """The main head's logits at its own resolution."""
+        if self.graphs is not None:
+            return nd.array(self.graphs(images), ctx=self.device)
         dtype = next(iter(self.model.collect_params().values())).dtype
         with autograd.pause(train_mode=False):
             return self.model(nd.array(images, ctx=self.device, dtype=dtype))[0]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,19 @@ from core.arch import Spec
 from core.backend import Runner
 from core.export import ExportForm
 from core.fold import fold
+
+
+# What Paddle Inference 3.3 gives to oneDNN: convolutions with what stands behind them. With all of its passes products
+# and sums with a ReLU go there as well, and read what convolutions leave in oneDNN's layouts as if it were plain: wrong
+# logits, without an error (docs/framework_differences.md).
+CONVOLUTIONS = (
+    "depthwise_conv_onednn_pass",
+    "conv2d_bias_fuse_pass",
+    "conv2d_transpose_bias_fuse_pass",
+    "conv_activation_onednn_fuse_pass",
+    "constant_folding_pass",
+    "dead_code_elimination_pass",
+)
 
 
 class Segmenter(nn.Layer):
@@ -37,6 +52,30 @@ class Segmenter(nn.Layer):
             x = (x.flip(1) if self.reverses else x) * self.factor + self.offset
         logits = resize(self.model.forward(x)[0], x.shape[2:], self.align_corners)
         return logits.argmax(axis=1).astype("uint8") if self.argmax else logits
+
+
+class MainLogits(nn.Layer):
+    """A network's main logits at the head's own resolution, in inference mode."""
+
+    def __init__(self, model: Network) -> None:
+        super().__init__()
+        self.model = model
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model.forward(x)[0]
+
+
+def compile_network(model: Network, shape: tuple[int, ...]) -> Runner:
+    """The main logits of float32 inputs of `shape` on a processor, in Paddle Inference with oneDNN's convolutions."""
+    with tempfile.TemporaryDirectory(prefix="segparity-graph-") as folder:
+        path = Path(folder) / "network"
+        inputs = [paddle.static.InputSpec(list(shape), "float32", "picture")]
+        paddle.jit.save(MainLogits(model), str(path), input_spec=inputs)
+        run = _runner(path, CONVOLUTIONS)
+    for _ in range(2):  # the first makes oneDNN's primitives
+        run(np.zeros(shape, np.float32))
+    return run
 
 
 def save(target: str, spec: Spec, state: Mapping[str, np.ndarray], form: ExportForm, path: Path) -> None:
@@ -60,13 +99,23 @@ def save(target: str, spec: Spec, state: Mapping[str, np.ndarray], form: ExportF
 
 def load(target: str, path: Path) -> Runner:
     """The file in Paddle Inference, without oneDNN."""
+    return _runner(path)
+
+
+def _runner(path: Path, passes: Sequence[str] = ()) -> Runner:
+    """The file in Paddle Inference: without oneDNN, or with what `passes` give to it."""
     program = next(
         p for p in (path.with_name(f"{path.name}.json"), path.with_name(f"{path.name}.pdmodel")) if p.exists()
     )
     config = inference.Config(str(program), str(path.with_name(f"{path.name}.pdiparams")))
     config.disable_gpu()
-    config.disable_mkldnn()
     config.disable_glog_info()
+    if passes:
+        config.enable_mkldnn()
+        config.enable_custom_passes(list(passes), True)
+        config.set_cpu_math_library_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    else:
+        config.disable_mkldnn()
     predictor = inference.create_predictor(config)
     taken = predictor.get_input_handle(predictor.get_input_names()[0])
     given = predictor.get_output_handle(predictor.get_output_names()[0])

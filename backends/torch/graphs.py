@@ -9,7 +9,7 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -50,21 +50,56 @@ class Segmenter(nn.Module):
         return logits.argmax(dim=1).to(torch.uint8) if self.argmax else logits
 
 
-class HeadOnly(nn.Module):
-    """A network's main logits at the head's own resolution, as ONNX for one shape of input after another."""
+class MainLogits(nn.Module):
+    """A network's main logits at the head's own resolution, in inference mode."""
 
-    def __init__(self, spec: Spec, state: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model = build_model(spec)
-        set_state(self.model, state)
+        self.model = model
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)[0]
 
+
+class HeadOnly(MainLogits):
+    """The same from a state, as ONNX for one shape of input after another."""
+
+    def __init__(self, spec: Spec, state: Mapping[str, np.ndarray]) -> None:
+        model = build_model(spec)
+        set_state(model, state)
+        super().__init__(model)
+
     @torch.no_grad()
     def to_onnx(self, shape: tuple[int, ...]) -> bytes:
         return to_onnx(self, torch.zeros(shape), ExportForm((shape[2], shape[3])))
+
+
+def compile_network(model: nn.Module, shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
+    """The main logits of float32 inputs of `shape` on a processor: traced, its weights constants, channels last.
+
+    oneDNN's graphs join convolutions with the activations and sums behind them; the switch is the whole process's, so it
+    is on only until the graph has settled.
+    """
+    example = torch.zeros(shape).contiguous(memory_format=torch.channels_last)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # sizes may become constants: there is but one
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch.compile needs a C++ compiler
+        graph = torch.jit.freeze(torch.jit.trace(MainLogits(model), example, check_trace=False))
+
+    @torch.inference_mode()
+    def run(images: np.ndarray) -> np.ndarray:
+        x = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)
+        return graph(x).contiguous().numpy()
+
+    before = torch.jit.onednn_fusion_enabled()
+    torch.jit.enable_onednn_fusion(True)
+    try:
+        for _ in range(2):  # after which it has settled
+            run(example.numpy())
+    finally:
+        torch.jit.enable_onednn_fusion(before)
+    return run
 
 
 def save(target: str, spec: Spec, state: Mapping[str, np.ndarray], form: ExportForm, path: Path) -> None:

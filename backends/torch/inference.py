@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from backends.torch.device import find_device
+from backends.torch.graphs import compile_network
 from backends.torch.layers import resize
 from backends.torch.models import build_model
 from backends.torch.state import set_state
 from core.arch import Spec
+from core.evaluation.graphs import GraphForward
 from core.evaluation.segmenting import resized_argmax
 from core.fold import fold
 
@@ -20,15 +22,17 @@ from core.fold import fold
 class Predictor:
     """Numpy in, numpy out: the main head's logits, or the classes, at any size.
 
-    Made from a state, the network has its batch norms folded (core.fold) and channels last; `of` takes one as it is.
-    Classes are told from the head's own logits, a few rows at a time (core.evaluation.segmenting.resized_argmax).
+    Made from a state, the network has its batch norms folded (core.fold) and channels last, and on a processor it runs as
+    a graph where sizes repeat (core.evaluation.graphs); `of` takes one as it is. Classes are told from the head's own logits, a few rows at a time (core.evaluation.segmenting.resized_argmax).
     """
 
     def __init__(self, spec: Spec, state: Mapping[str, np.ndarray], device: str) -> None:
         spec, state = fold(spec, state)
         model = build_model(spec)
         set_state(model, state)
-        self._use(model.to(find_device(device), memory_format=torch.channels_last))
+        self._use(model.to(find_device(device), memory_format=torch.channels_last).eval())
+        if self.parameter.device.type == "cpu":
+            self.graphs = GraphForward(self._plain, lambda shape: compile_network(model, shape))
 
     @classmethod
     def of(cls, model: nn.Module) -> Predictor:
@@ -39,9 +43,15 @@ class Predictor:
 
     def _use(self, model: nn.Module) -> None:
         self.model, self.parameter = model, next(model.parameters())
+        self.graphs: GraphForward | None = None
+
+    def _plain(self, images: np.ndarray) -> np.ndarray:
+        return self.model(torch.from_numpy(images).to(self.parameter))[0].contiguous().numpy()
 
     def _forward(self, images: np.ndarray) -> Tensor:
         """The main head's logits at its own resolution."""
+        if self.graphs is not None:
+            return torch.from_numpy(self.graphs(images))
         training = self.model.training
         self.model.eval()
         logits = self.model(torch.from_numpy(images).to(self.parameter))[0]
