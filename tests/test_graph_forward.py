@@ -108,3 +108,14 @@ def test_the_switch_turns_graphs_off(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(AFTER + 4):
         forward(picture())
     assert network.compiled == 0
+
+
+def test_the_next_way_is_asked_where_one_differs(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong, right = Network(0.5), Network()
+    forward = GraphForward(right.plain, wrong.compile, right.compile)
+    for height in (4, 6):
+        for _ in range(AFTER + 3):
+            np.testing.assert_array_equal(forward(picture(height)), 2 * picture(height))
+    assert (wrong.compiled, right.compiled) == (1, 2)
+    assert forward.has((1, 3, 4, 5))
+    assert capsys.readouterr().err == ""

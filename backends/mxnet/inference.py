@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from mxnet import autograd, nd
@@ -30,12 +31,12 @@ class Predictor:
     def __init__(self, spec: Spec, state: Mapping[str, np.ndarray], device: str) -> None:
         self.device = find_device(device)
         spec, state = fold(spec, state)
-        self.model = model = build_model(spec)
+        self.model = build_model(spec)
         self.model.collect_params().reset_ctx(self.device)
         set_state(self.model, state)
         self.graphs: GraphForward | None = None
         if self.device.device_type == "cpu":
-            self.graphs = GraphForward(self._plain, lambda shape: compile_network(model, shape))
+            self.graphs = GraphForward(self._plain, partial(compile_network, self.model))
 
     @classmethod
     def of(cls, model: Network) -> Predictor:

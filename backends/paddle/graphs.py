@@ -20,7 +20,6 @@ from core.backend import Runner
 from core.export import ExportForm
 from core.fold import fold
 
-
 # What Paddle Inference 3.3 gives to oneDNN: convolutions with what stands behind them. With all of its passes products
 # and sums with a ReLU go there as well, and read what convolutions leave in oneDNN's layouts as if it were plain: wrong
 # logits, without an error (docs/framework_differences.md).

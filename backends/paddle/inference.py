@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import paddle
@@ -30,12 +31,12 @@ class Predictor:
     def __init__(self, spec: Spec, state: Mapping[str, np.ndarray], device: str) -> None:
         place = find_device(device)
         spec, state = fold(spec, state)
-        self.model = model = build_model(spec)
-        set_state(model, state)
-        model.eval()
+        self.model = build_model(spec)
+        set_state(self.model, state)
+        self.model.eval()
         self.graphs: GraphForward | None = None
         if place == "cpu":
-            self.graphs = GraphForward(self._plain, lambda shape: compile_network(model, shape))
+            self.graphs = GraphForward(self._plain, partial(compile_network, self.model))
 
     @classmethod
     def of(cls, model: Network) -> Predictor:

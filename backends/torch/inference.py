@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from backends.torch.device import find_device
-from backends.torch.graphs import compile_network
+from backends.torch.graphs import compile_fused, compile_network
 from backends.torch.layers import resize
 from backends.torch.models import build_model
 from backends.torch.state import set_state
@@ -32,7 +33,8 @@ class Predictor:
         set_state(model, state)
         self._use(model.to(find_device(device), memory_format=torch.channels_last).eval())
         if self.parameter.device.type == "cpu":
-            self.graphs = GraphForward(self._plain, lambda shape: compile_network(model, shape))
+            ways = [partial(way, model) for way in (compile_fused, compile_network)]
+            self.graphs = GraphForward(self._plain, *ways)
 
     @classmethod
     def of(cls, model: nn.Module) -> Predictor:

@@ -19,14 +19,15 @@ SWITCH = "SEGPARITY_GRAPHS"
 class GraphForward:
     """A plain network, from the third input of a shape on as a graph of that shape.
 
-    compile: the shape's graph, run often enough to have settled. Its logits of the first input are held against the
-    plain network's; where it fails or differs, that is said once and the network stays plain. SEGPARITY_GRAPHS=0 in the
-    environment asks for no graphs.
+    compilers: ways to make a shape's graph, the fastest first, each run often enough to have settled. A graph's logits
+    of the first input are held against the plain network's: a way that fails or differs is never asked again. Where
+    none is left, that is said and the network stays plain. SEGPARITY_GRAPHS=0 in the environment asks for no graphs.
     """
 
-    def __init__(self, plain: Forward, compile: Callable[[tuple[int, ...]], Forward]) -> None:
-        self.plain, self.compile = plain, compile
-        self.tries = os.environ.get(SWITCH, "1") != "0"
+    def __init__(self, plain: Forward, *compilers: Callable[[tuple[int, ...]], Forward]) -> None:
+        self.plain, self.compilers = plain, list(compilers)
+        if os.environ.get(SWITCH, "1") == "0":
+            self.compilers = []
         self._seen: dict[tuple[int, ...], int] = {}
         self._graphs: dict[tuple[int, ...], Forward] = {}
 
@@ -36,7 +37,7 @@ class GraphForward:
             return self._graphs[shape](images)
         seen = self._seen[shape] = self._seen.get(shape, 0) + 1
         expected = self.plain(images)
-        if self.tries and seen > AFTER and np.isfinite(expected).all():
+        if self.compilers and seen > AFTER and np.isfinite(expected).all():
             self._add(shape, images, expected)
         return expected
 
@@ -45,21 +46,34 @@ class GraphForward:
         return shape in self._graphs
 
     def _add(self, shape: tuple[int, ...], images: np.ndarray, expected: np.ndarray) -> None:
-        try:
-            graph = self.compile(shape)
-            found = graph(images)
-        except Exception as error:  # the frameworks' own exceptions have no common class
-            return self._give_up(shape, next(iter(str(error).splitlines()), type(error).__name__))
-        if found.shape != expected.shape:
-            return self._give_up(shape, f"it gives {list(found.shape)}, not {list(expected.shape)}")
-        distance, scale = float(np.abs(found - expected).max()), float(np.abs(expected).max())
-        if not distance <= TOLERANCE * scale:
-            return self._give_up(shape, f"its logits are {distance:.2g} off, of {scale:.2g}")
-        if len(self._graphs) == KEPT:
-            del self._graphs[next(iter(self._graphs))]
-        self._seen.pop(shape)
-        self._graphs[shape] = graph
+        while self.compilers:
+            graph, fault = _proven(self.compilers[0], images, expected)
+            if graph is not None:
+                if len(self._graphs) == KEPT:
+                    del self._graphs[next(iter(self._graphs))]
+                del self._seen[shape]
+                self._graphs[shape] = graph
+                return
+            del self.compilers[0]
+            if not self.compilers:
+                print(
+                    f"the network goes on without a graph, more slowly: the one for {list(shape)}: {fault}",
+                    file=sys.stderr,
+                )
 
-    def _give_up(self, shape: tuple[int, ...], why: str) -> None:
-        self.tries = False
-        print(f"the network goes on without a graph, more slowly: the one for {list(shape)}: {why}", file=sys.stderr)
+
+def _proven(
+    compiler: Callable[[tuple[int, ...]], Forward], images: np.ndarray, expected: np.ndarray
+) -> tuple[Forward | None, str]:
+    """The graph, or None and why not."""
+    try:
+        graph = compiler(images.shape)
+        found = graph(images)
+    except Exception as error:  # the frameworks' own exceptions have no common class
+        return None, next(iter(str(error).splitlines()), type(error).__name__)
+    if found.shape != expected.shape:
+        return None, f"it gives {list(found.shape)}, not {list(expected.shape)}"
+    distance, scale = float(np.abs(found - expected).max()), float(np.abs(expected).max())
+    if not distance <= TOLERANCE * scale:
+        return None, f"its logits are {distance:.2g} off, of {scale:.2g}"
+    return graph, ""

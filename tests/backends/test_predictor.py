@@ -38,11 +38,13 @@ def test_the_fast_way_gives_the_plain_networks_answers(name: str, module: Module
     assert (expected.max(axis=1) - chosen).max() < 2e-4 * scale
 
 
-@pytest.mark.parametrize("name", [n if n == "fast_scnn_tiny" else pytest.param(n, marks=pytest.mark.slow) for n in TINY])
+@pytest.mark.parametrize(
+    "name", [n if n == "fast_scnn_tiny" else pytest.param(n, marks=pytest.mark.slow) for n in TINY]
+)
 def test_a_size_that_repeats_runs_as_a_graph(
     name: str, module: Module, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its logits are the plain network's: GraphForward holds them to 1e-4 of the largest on an input, here on another."""
+    """Its logits are the plain network's: GraphForward holds them to that on an input, this test on another."""
     monkeypatch.delenv(SWITCH, raising=False)
     spec = build(name).for_inference()
     state = {key: value.astype(np.float32) for key, value in trained_state(spec).items()}
@@ -50,13 +52,12 @@ def test_a_size_that_repeats_runs_as_a_graph(
     size = spec.size_at_least(64, 96)
     first, other = (np.random.default_rng(seed).standard_normal((1, 3, *size)).astype(np.float32) for seed in (2, 3))
     expected = predictor.logits(other, size)
-    for _ in range(AFTER):
+    for _ in range(AFTER + 1):
         predictor.logits(first, size)
     assert capsys.readouterr().err == ""
     assert predictor.graphs.has((1, 3, *size))
     found = predictor.logits(other, size)
     assert np.abs(found - expected).max() < TOLERANCE * np.abs(expected).max()
-    assert predictor.logits(first[:, :, :, : size[1] - spec.multiple], size).shape == found.shape  # another size, plain
 
 
 def test_nan_is_an_error_not_a_class(module: Module) -> None:
