@@ -43,16 +43,27 @@ class Segmenter(gluon.HybridBlock):
 
 
 def compile_network(model: Network, shape: tuple[int, ...]) -> Runner:
-    """The main logits of float32 inputs of `shape` on a processor: memory planned once, oneDNN's fusions.
+    """The main logits of float32 inputs of `shape` on a processor: memory planned once."""
+    return _compiled(model, shape, fused=False)
 
-    They join convolutions with the activations and sums behind them. Arrays of parameters are the network's own.
+
+def compile_fused(model: Network, shape: tuple[int, ...]) -> Runner:
+    """The same with oneDNN's subgraphs, which join convolutions with the activations and sums behind them.
+
+    In MXNet 1.9 these fail on some networks.
     """
+    return _compiled(model, shape, fused=True)
+
+
+def _compiled(model: Network, shape: tuple[int, ...], fused: bool) -> Runner:
+    """The arrays of parameters are the network's own."""
     data = symbol.var("data")
     with autograd.predict_mode():
-        main = model(data)[0].get_backend_symbol("MKLDNN")
+        main = model(data)[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that it knows no type of `data`: float32
-        block = gluon.SymbolBlock(main, [data], params=model.collect_params())
+        chosen = main.get_backend_symbol("MKLDNN") if fused else main
+        block = gluon.SymbolBlock(chosen, [data], params=model.collect_params())
     block.hybridize(static_alloc=True, static_shape=True)
 
     def run(images: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from mxnet import autograd, nd
 from mxnet.ndarray import NDArray
 
 from backends.mxnet.device import find_device
-from backends.mxnet.graphs import compile_network
+from backends.mxnet.graphs import compile_fused, compile_network
 from backends.mxnet.layers import Network, resize
 from backends.mxnet.models import build_model
 from backends.mxnet.state import set_state
@@ -36,7 +36,8 @@ class Predictor:
         set_state(self.model, state)
         self.graphs: GraphForward | None = None
         if self.device.device_type == "cpu":
-            self.graphs = GraphForward(self._plain, partial(compile_network, self.model))
+            ways = [partial(way, self.model) for way in (compile_fused, compile_network)]
+            self.graphs = GraphForward(self._plain, *ways)
 
     @classmethod
     def of(cls, model: Network) -> Predictor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -70,7 +71,9 @@ def compile_network(model: Network, shape: tuple[int, ...]) -> Runner:
     with tempfile.TemporaryDirectory(prefix="segparity-graph-") as folder:
         path = Path(folder) / "network"
         inputs = [paddle.static.InputSpec(list(shape), "float32", "picture")]
-        paddle.jit.save(MainLogits(model), str(path), input_spec=inputs)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of places, which a graph has not
+            paddle.jit.save(MainLogits(model), str(path), input_spec=inputs)
         run = _runner(path, CONVOLUTIONS)
     for _ in range(2):  # the first makes oneDNN's primitives
         run(np.zeros(shape, np.float32))

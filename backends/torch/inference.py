@@ -24,8 +24,8 @@ class Predictor:
     """Numpy in, numpy out: the main head's logits, or the classes, at any size.
 
     Made from a state, the network has its batch norms folded (core.fold) and channels last, and on a processor it runs
-    as a graph where sizes repeat (core.evaluation.graphs); `of` takes one as it is. Classes are told from the head's own
-    logits, a few rows at a time (core.evaluation.segmenting.resized_argmax).
+    as a graph where sizes repeat (core.evaluation.graphs); `of` takes one as it is. Classes are told from the head's
+    own logits, a few rows at a time (core.evaluation.segmenting.resized_argmax).
     """
 
     def __init__(self, spec: Spec, state: Mapping[str, np.ndarray], device: str) -> None:
