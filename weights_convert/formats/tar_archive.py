@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.archive_rules import leads_out
 from core.errors import WeightsError
 from core.tensors import Limits, human
 
@@ -174,10 +175,9 @@ class TarArchive:
         return _Header(changes.get("path", header.name), int(size), header.kind)
 
     def _checked_name(self, name: str) -> str:
-        parts = [part for part in name.split("/") if part not in ("", ".")]
-        if name.startswith("/") or "\\" in name or "\0" in name or ".." in parts or ":" in name[:2]:
+        if leads_out(name) or "\\" in name:
             raise self._error(f"a member is named {name[:80]!r}, which leads out of the archive: refused")
-        return "/".join(parts)
+        return "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
 def is_archive(data: memoryview) -> bool:

@@ -12,6 +12,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from core.archive_rules import leads_out, overlapping
 from core.errors import WeightsError
 from core.tensors import Limits, human
 
@@ -53,10 +54,9 @@ class ZipArchive:
         if count > limits.max_items:
             raise self._error(f"{count} members; if trusted, raise Limits.max_items")
         spans = self._read_directory(start, size, count)
-        spans.sort()
-        for (_, end, name), (next_start, _, next_name) in zip(spans, [*spans[1:], (start, start, "the directory")]):
-            if end > next_start:
-                raise self._error(f"the members {name!r} and {next_name!r} overlap")
+        shared = overlapping([*spans, (start, start, "the directory")])
+        if shared is not None:
+            raise self._error(f"the members {shared[0]!r} and {shared[1]!r} overlap")
 
     def read(self, name: str) -> memoryview:
         """The member's bytes: a view of the file where it is stored, a copy where it is compressed.
@@ -169,7 +169,7 @@ class ZipArchive:
             name = raw.decode()
         except UnicodeDecodeError as error:
             raise self._error("a member's name is not valid UTF-8") from error
-        if not name or name.startswith("/") or "\\" in name or "\0" in name or ".." in name.split("/"):
+        if not name or leads_out(name) or "\\" in name:
             raise self._error(f"a member is named {name[:80]!r}, which leads out of the archive: refused")
         if name in self.members:
             raise self._error(f"two members are named {name[:80]!r}")

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from core.archive_rules import leads_out, overlapping
 from core.data.datasets.listing import is_macos_companion
 from core.errors import DataError
 
@@ -122,11 +123,9 @@ def _told_from(place: Path, base: Path) -> str:
 
 def safe_path(name: str, archive: Path) -> str:
     """A member's path with "/" between its parts. Raises DataError for one that leads out of the archive."""
-    path = name.replace("\\", "/")
-    parts = path.split("/")
-    if path.startswith("/") or ".." in parts or "\0" in path or (len(parts[0]) == 2 and parts[0].endswith(":")):
+    if leads_out(name):
         raise DataError(f"{archive}: has a member {name!r}, which leads out of the folder; the archive is not trusted")
-    return "/".join(part for part in parts if part not in ("", "."))
+    return "/".join(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
 
 
 def _sensible(size: int, packed: int, where: str, limit: int = _MOST_ON_DISK) -> None:
@@ -143,7 +142,10 @@ def _zip_members(place: Path, base: Path, scratch: Path, wanted: Wanted) -> Iter
     origin = _told_from(place, base)
     if len(entries) > _MOST_MEMBERS:
         raise DataError(f"{place}: {len(entries)} members; no archive of a data set")
-    _refuse_overlaps(entries, place)
+    spans = ((entry.header_offset, entry.header_offset + entry.compress_size, entry.filename) for entry in entries)
+    shared = overlapping(spans)
+    if shared is not None:
+        raise DataError(f"{place}: member {shared[1]!r} overlaps another; the archive is not trusted")
     _sensible(sum(entry.file_size for entry in entries), place.stat().st_size, str(place), 1 << 50)
     share = 0
     for entry in entries:
@@ -163,15 +165,6 @@ def _zip_members(place: Path, base: Path, scratch: Path, wanted: Wanted) -> Iter
         _sensible(entry.file_size, entry.compress_size, where)
         member.share, share = share, 0
         yield member
-
-
-def _refuse_overlaps(entries: list[zipfile.ZipInfo], place: Path) -> None:
-    """Members that share their bytes are what the densest bombs are made of."""
-    end = 0
-    for entry in sorted(entries, key=lambda entry: entry.header_offset):
-        if entry.header_offset < end:
-            raise DataError(f"{place}: member {entry.filename!r} overlaps another; the archive is not trusted")
-        end = entry.header_offset + entry.compress_size
 
 
 def _tar_members(place: Path, base: Path, scratch: Path, wanted: Wanted) -> Iterator[ArchiveMember]:
