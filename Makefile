@@ -67,13 +67,13 @@ parity: setup
 
 # The tables from what was measured; `make zoo` counts the multiply-adds of new presets first (with PyTorch).
 table: setup
-	$(bin)/python -m core.zoo README.md docs/zoo.md
+	$(bin)/python -m core.zoo README.md docs/zoo.md docs/training.md
 	$(bin)/python -m core.data.datasets docs/data_sets.md
 	$(bin)/python -m parity_tests.first_hundred --table
 
 zoo: setup
 	$(bin)/python -m benchmarks.zoo count
-	$(bin)/python -m core.zoo README.md docs/zoo.md
+	$(bin)/python -m core.zoo README.md docs/zoo.md docs/training.md
 	$(bin)/python -m core.data.datasets docs/data_sets.md
 	$(bin)/python -m parity_tests.first_hundred --table
 

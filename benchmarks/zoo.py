@@ -113,11 +113,13 @@ def own_seconds() -> float:
 def measure(name: str, backend: str, picture: tuple[int, int], options: argparse.Namespace) -> Run:
     """Runs the backend's benchmark job. Raises ConfigError where it fails, with its last line."""
     host = machine(options.threads)
-    taken = PRESETS[name].spec.for_inference().size_at_least(*picture)
+    spec = PRESETS[name].spec
+    taken = (spec.for_inference() if options.mode == "infer" else spec).size_at_least(*picture)
     with tempfile.TemporaryDirectory(prefix="segparity-zoo-") as folder:
         file = Path(folder) / "figures.json"
-        job = ["--preset", name, "--mode", "infer", "--batch", "1", "--size", f"{taken[0]}x{taken[1]}"]
+        job = ["--preset", name, "--mode", options.mode, "--batch", "1", "--size", f"{taken[0]}x{taken[1]}"]
         job += ["--device", "cpu", "--iterations", str(options.iterations), "--json", str(file)]
+        job += [] if options.warm_up is None else ["--warm-up", str(options.warm_up)]
         command = [interpreter(backend), "-m", f"backends.{backend}.benchmark", *job]
         environment = {**os.environ, **thread_environment(options.threads)}
         before, own, start = busy_seconds(), own_seconds(), time.monotonic()
@@ -146,6 +148,7 @@ def measure(name: str, backend: str, picture: tuple[int, int], options: argparse
         fastest_ms=round(figures["fastest_ms"], 1),
         peak_mib=round(figures["peak_mib"], 0),
         others=others,
+        mode=options.mode,
     )
 
 
@@ -159,7 +162,7 @@ def measure_all(measurements: Measurements, options: argparse.Namespace) -> list
             for backend in options.backends:
                 entry = measurements.entries[name]
                 runs = {run.key: run for run in entry.runs}
-                there = runs.get((backend, (host["processor"], host["threads"]), picture))
+                there = runs.get((options.mode, backend, (host["processor"], host["threads"]), picture))
                 if there is not None and not options.again and (there.others or 0.0) <= options.busy:
                     continue
                 try:
@@ -202,9 +205,11 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--preset", nargs="+", choices=sorted(PRESETS), metavar="NAME", help="default: all")
     installed = [name for name, description in descriptions().items() if description.installed]
     timing.add_argument("--backends", nargs="+", choices=backend_names(), default=installed, metavar="NAME")
+    timing.add_argument("--mode", choices=("infer", "train"), default="infer")
     timing.add_argument("--size", nargs="+", type=size, default=list(SIZES), metavar="HxW")
     timing.add_argument("--threads", type=whole(Range(1)), help="default: the processors there are")
     timing.add_argument("--iterations", type=whole(Range(1)), default=10)
+    timing.add_argument("--warm-up", type=whole(Range(0)), metavar="N", help="iterations before, not timed (3)")
     timing.add_argument("--limit", type=real(Range(1)), default=600, metavar="SECONDS", help="of one run")
     timing.add_argument("--busy", type=real(Range(0)), default=BUSY, metavar="PROCESSORS", help="that others may take")
     timing.add_argument("--again", action="store_true", help="measure what is there already, too")

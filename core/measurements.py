@@ -44,6 +44,7 @@ class Agreement:
 class Run:
     """The benchmark job on one picture: `size` is the table's, `input` the one that the network takes.
 
+    mode: `infer`, or `train`: forward, loss, backward and the optimizer's step.
     peak_mib: the largest resident size of the process, with the framework and the building of the network.
     others: processors that other programs kept busy meanwhile, on the average; None where that cannot be told.
     """
@@ -58,6 +59,7 @@ class Run:
     fastest_ms: float
     peak_mib: float
     others: float | None = None
+    mode: str = "infer"
 
     @property
     def busy(self) -> bool:
@@ -69,8 +71,8 @@ class Run:
         return self.processor, self.threads
 
     @property
-    def key(self) -> tuple[str, tuple[str, int], tuple[int, int]]:
-        return self.backend, self.machine, self.size
+    def key(self) -> tuple[str, str, tuple[str, int], tuple[int, int]]:
+        return self.mode, self.backend, self.machine, self.size
 
 
 @dataclass(frozen=True)

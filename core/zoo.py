@@ -1,6 +1,6 @@
 """The tables of the zoo, made from the presets and from what was measured of them.
 
-python -m core.zoo README.md docs/zoo.md      # each file gets the table that its markers ask for
+python -m core.zoo README.md docs/zoo.md docs/training.md      # each file gets the table that its markers ask for
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _long_row(preset: Preset, entry: Entry | None, places: Sequence[tuple[Machin
         *(_digits([found for found in golden if found.mode == mode]) for mode in ("eval", "train")),
     ]
     for machine, size in places:
-        here = {run.backend: run for run in runs if (run.machine, run.size) == (machine, size)}
+        here = {run.backend: run for run in runs if (run.mode, run.machine, run.size) == ("infer", machine, size)}
         cells += [
             _each({name: run for name, run in here.items() if not run.busy}, _milliseconds),
             _each(here, lambda run: f"{run.peak_mib:.0f}"),
@@ -90,6 +90,30 @@ def _long_row(preset: Preset, entry: Entry | None, places: Sequence[tuple[Machin
         _paper(preset),
     ]
     return tuple(cells)
+
+
+def memory_table(measured: Measurements) -> str:
+    """Markdown, for docs/training.md: the memory of training steps and, of the same networks, of inference, in GiB."""
+    trained = {preset.name for preset, run in _runs(measured) if run.mode == "train"}
+    found = [(preset, run) for preset, run in _runs(measured) if preset.name in trained]
+    machines = sorted({run.machine for _, run in found if run.mode == "train"})
+    found = [(preset, run) for preset, run in found if run.machine in machines]
+    cases = sorted({(run.mode != "train", run.size) for _, run in found})  # training first
+    header = ["preset"]
+    header += [f"{'inference' if infers else 'training'}, {size[0]}x{size[1]}:" for infers, size in cases]
+    rows = []
+    for preset in dict.fromkeys(preset for preset, _ in found):
+        cells = [f"`{preset.name}`"]
+        for infers, size in cases:
+            here = {
+                run.backend: run
+                for other, run in found
+                if (other, run.mode != "train", run.size) == (preset, infers, size)
+            }
+            cells.append(_each(here, lambda run: f"{run.peak_mib / 1024:.1f}"))
+        rows.append(tuple(cells))
+    words = [f"{_words(machine, [run for _, run in found if run.machine == machine])}." for machine in machines]
+    return "\n\n".join([_markdown(header, rows), *words])
 
 
 # Cells: empty where nothing is known
@@ -170,13 +194,24 @@ def _each(values: dict[str, Run] | dict[str, str], show: Callable[..., str]) -> 
     return " / ".join(show(values[name]) if name in values else "–" for name in backend_names())
 
 
-# Machines
+# Runs and machines
+
+
+def _runs(measured: Measurements) -> Iterable[tuple[Preset, Run]]:
+    """All that were measured of the table's networks."""
+    for _, preset in _published():
+        entry = measured.of(preset)
+        for run in () if entry is None else entry.runs:
+            yield preset, run
+
+
+def _in_long_table(run: Run) -> bool:
+    return run.mode == "infer" and run.size in SIZES
 
 
 def _machines(measured: Measurements) -> list[Machine]:
     """Those on which networks of the table were timed, the one with the most runs first."""
-    entries = [measured.of(preset) for _, preset in _published()]
-    all_runs = [run.machine for entry in entries if entry is not None for run in entry.runs]
+    all_runs = [run.machine for _, run in _runs(measured) if _in_long_table(run) and not run.busy]
     return sorted(set(all_runs), key=lambda machine: (-all_runs.count(machine), machine))
 
 
@@ -187,12 +222,15 @@ def _mark(index: int) -> str:
 def _legend(measured: Measurements, machines: Sequence[Machine]) -> list[str]:
     lines = []
     for index, machine in enumerate(machines):
-        entries = [measured.of(preset) for _, preset in _published()]
-        runs = [run for entry in entries if entry for run in entry.runs if run.machine == machine]
-        versions = ", ".join(sorted({run.version for run in runs}))
-        processor, threads = machine
-        lines.append(f"{_mark(index)}: {processor}, {threads} thread{'s' if threads > 1 else ''}; {versions}.")
+        runs = [run for _, run in _runs(measured) if _in_long_table(run) and run.machine == machine]
+        lines.append(f"{_mark(index)}: {_words(machine, runs)}.")
     return lines
+
+
+def _words(machine: Machine, runs: Iterable[Run]) -> str:
+    processor, threads = machine
+    versions = ", ".join(sorted({run.version for run in runs}))
+    return f"{processor}, {threads} thread{'s' if threads > 1 else ''}; {versions}"
 
 
 # Markdown
@@ -210,6 +248,7 @@ def _markdown(header: Sequence[str], rows: Iterable[Row]) -> str:
 TABLES = {
     "<!-- zoo: begin (make table) -->": short_table,
     "<!-- zoo: begin, all that is known (make table) -->": long_table,
+    "<!-- zoo: begin, memory (make table) -->": memory_table,
 }
 
 

@@ -17,7 +17,7 @@ from core.description import backend_names
 from core.errors import ConfigError, DataError, SegParityError
 from core.measurements import SIZE, SIZES, Agreement, Entry, Measurements, Run
 from core.published import FILE, Figure, published, read_published
-from core.zoo import MEASUREMENTS, in_table, long_table, main, put_table, short_table
+from core.zoo import MEASUREMENTS, in_table, long_table, main, memory_table, put_table, short_table
 
 ROOT = Path(__file__).resolve().parents[1]
 _MEASURED = {
@@ -44,7 +44,7 @@ def row(table: str, name: str = NAME) -> dict[str, str]:
     return dict(zip(lines[0], found))
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/zoo.md"])
+@pytest.mark.parametrize("file", ["README.md", "docs/zoo.md", "docs/training.md"])
 def test_the_tables_are_current(file: str) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")
     measured = Measurements.read(ROOT / MEASUREMENTS)
@@ -82,6 +82,20 @@ def test_cells_name_the_backends_in_their_order() -> None:
     assert cells["MiB, 512x1024 A"] == "612 / – / –"
     assert cells["ms, 1024x2048 A"] == ""
     assert "\nA: Some processor, 2 threads; torch 2." in table
+
+
+def test_memory_of_training_has_a_table_of_its_own() -> None:
+    step = replace(RUN, mode="train", size=(768, 768), input=(768, 768), peak_mib=5120.0, others=1.5)
+    whole = replace(RUN, backend="mxnet", size=SIZES[1], input=SIZES[1], peak_mib=3072.0)
+    elsewhere = replace(RUN, processor="Another", peak_mib=9.0)
+    measured = Measurements({NAME: replace(ENTRY, runs=(step, whole, elsewhere)), "fast_scnn": ENTRY})
+    table = memory_table(measured)
+    cells = row(table)
+    assert cells["training, 768x768"] == "5.0 / – / –"
+    assert cells["inference, 1024x2048"] == "– / – / 3.0"
+    assert "fast_scnn" not in table
+    assert "\nSome processor, 2 threads; torch 2." in table
+    assert not any("768" in title for title in row(long_table(measured)))
 
 
 def test_a_time_taken_on_a_busy_machine_is_left_out() -> None:

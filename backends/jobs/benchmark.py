@@ -171,6 +171,9 @@ def parser(backend: str) -> argparse.ArgumentParser:
     command.add_argument(
         "--iterations", type=whole(Range(1)), help="timed iterations (10); of fasterseg those it begins with (100)"
     )
+    command.add_argument(
+        "--warm-up", type=whole(Range(0)), metavar="N", help="iterations before, not timed (3, of fasterseg 10)"
+    )
     command.add_argument("--json", type=file_path, metavar="FILE", help="write the figures there")
     command.add_argument("--plot", type=file_path, metavar="FILE.png", help="draw latency and throughput there")
     return command
@@ -238,10 +241,13 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
             spec.check_batch(batch, *pixels)
     on_gpu = backend.devices.is_gpu(device)
     peak = partial(backend.devices.device_memory_mib, device) if on_gpu else peak_memory_mib
+    method = METHODS[arguments.method]
+    if arguments.warm_up is not None:
+        method = replace(method, warm_up=arguments.warm_up)
     results = []
     for batch, pixels in cases:
         step = build_step(spec, config, mode, batch, pixels, device, backend)
-        found = measure(step, arguments.iterations, peak, METHODS[arguments.method])
+        found = measure(step, arguments.iterations, peak, method)
         assert found["mean_ms"] is not None
         results.append(
             {

@@ -13,7 +13,7 @@ import pytest
 Module = Callable[[str], ModuleType]
 
 RNG = np.random.default_rng(0)
-QUERY, KEY, VALUE = (RNG.normal(size=shape) for shape in ((2, 3, 7), (2, 3, 5), (2, 4, 5)))
+QUERY, KEY, VALUE = (RNG.normal(size=shape) for shape in ((2, 3, 3, 4), (2, 3, 3, 4), (2, 5, 3, 4)))
 
 
 def tensor(backend: str, array: np.ndarray) -> Any:
@@ -63,14 +63,18 @@ def numpy(backend: str, found: Any) -> np.ndarray:
     return found.asnumpy() if backend == "mxnet" else found.numpy()
 
 
+def attention_by_definition(query: np.ndarray, key: np.ndarray, value: np.ndarray) -> np.ndarray:
+    energy = np.einsum("ndhw,ndij->nhwij", query, key)
+    weights = np.exp(energy) / np.exp(energy).sum(axis=(3, 4), keepdims=True)
+    found: np.ndarray = np.einsum("ncij,nhwij->nchw", value, weights)
+    return found
+
+
 @pytest.mark.parametrize("asked", [True, False], ids=["whole", "in blocks"])
-@pytest.mark.parametrize("queries", [1, 3, 7, 100])
+@pytest.mark.parametrize("queries", [1, 5, 12, 100])
 def test_attention(backend: str, module: Module, monkeypatch: pytest.MonkeyPatch, queries: int, asked: bool) -> None:
     attention = module("layers.attention")
     monkeypatch.setattr(attention, "QUERIES", queries)
-    energy = np.einsum("ndl,ndm->nlm", QUERY, KEY)
-    weights = np.exp(energy) / np.exp(energy).sum(axis=2, keepdims=True)
-    expected = np.einsum("ncm,nlm->ncl", VALUE, weights)
     sizes: list[int] = []
     whole = attention._attend
 
@@ -81,9 +85,50 @@ def test_attention(backend: str, module: Module, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(attention, "_attend", counted)
     with gradients(backend, asked):
         found = attention.attend(*first(backend), *(tensor(backend, array) for array in (QUERY, KEY, VALUE)))
-    assert np.abs(numpy(backend, found) - expected).max() < 1e-13
-    assert sum(sizes) == 7
-    assert max(sizes) == (7 if asked else min(queries, 7))
+    assert np.abs(numpy(backend, found) - attention_by_definition(QUERY, KEY, VALUE)).max() < 1e-13
+    assert sum(sizes) == 12
+    assert max(sizes) == (12 if asked else min(queries, 12))
+
+
+def test_attention_of_a_hybridized_network_is_in_blocks(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MXNet's DANet attends to blocks in inference, after training passes and at any size, and is a graph in training."""
+    if backend != "mxnet":
+        pytest.skip("the others have no graph unless it is asked for")
+    from mxnet import autograd, nd
+
+    from backends.mxnet.layers import attention
+    from backends.mxnet.models import build_model
+    from backends.mxnet.state import set_state
+    from core.arch import build
+    from core.initialize import initial_state
+
+    spec = build("danet_tiny", 3, {})
+    model = build_model(spec)
+    set_state(model, initial_state(spec.parameters(), 0))
+    kinds: list[tuple[str, int | None]] = []
+    whole = attention._attend
+
+    def counted(F: ModuleType, query: Any, key: Any, value: Any) -> Any:
+        kinds.append((type(query).__name__, query.shape[2] if isinstance(query, nd.NDArray) else None))
+        return whole(F, query, key, value)
+
+    monkeypatch.setattr(attention, "_attend", counted)
+    for height, width in ((64, 64), (64, 96)):
+        x = nd.array(RNG.normal(size=(2, 3, height, width)))
+        monkeypatch.setattr(attention, "QUERIES", 10_000)
+        expected = model(x)[0].asnumpy()
+        monkeypatch.setattr(attention, "QUERIES", 50)
+        kinds.clear()
+        found = model(x)[0].asnumpy()
+        places = height * width // 64
+        assert kinds == [("NDArray", min(50, places - start)) for start in range(0, places, 50)]
+        assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
+        kinds.clear()
+        with autograd.record():
+            outputs = model(x)
+        nd.waitall()
+        assert len(outputs) == len(spec.outputs())
+        assert {kind for kind, _ in kinds} <= {"Symbol"}
 
 
 @pytest.mark.parametrize("size", [(24, 40), (23, 33), (3, 5), (2, 9), (1, 1)], ids=str)

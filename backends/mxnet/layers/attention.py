@@ -14,22 +14,27 @@ QUERIES = 1024  # at once, where no gradient is asked for
 
 
 def attend(F: ModuleType, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """[N, D, L], [N, D, M], [N, C, M] to [N, C, L]: the values' mean, weighted by a softmax of unscaled products.
+    """[N, D, H, W] twice and [N, C, H, W] to [N, C, H, W]: each place's mean over all places.
 
-    Without gradients the L x M weights never stand in memory as a whole; a hybridized graph, made for any L, has them.
+    The weights are a softmax of unscaled products. Without gradients the HW x HW weights never stand in memory as a
+    whole; a graph, made for any size, has them: blocks that attend are none by themselves (models/danet.py).
     """
+    places, (query, key, value) = query, (F.reshape(x, (0, 0, -1)) for x in (query, key, value))  # [N, ., HW]
     if not isinstance(query, NDArray) or autograd.is_recording():
-        return _attend(F, query, key, value)
-    places = query.shape[2]
-    parts = [
-        _attend(nd, nd.slice_axis(query, axis=2, begin=i, end=min(i + QUERIES, places)), key, value)
-        for i in range(0, places, QUERIES)
-    ]
-    by_place = concat(nd, *[nd.transpose(part, (0, 2, 1)) for part in parts])  # [N, L, C]
-    return nd.transpose(by_place, (0, 2, 1))
+        mean = _attend(F, query, key, value)
+    else:
+        count = query.shape[2]
+        parts = [
+            _attend(nd, nd.slice_axis(query, axis=2, begin=i, end=min(i + QUERIES, count)), key, value)
+            for i in range(0, count, QUERIES)
+        ]
+        by_place = concat(nd, *[nd.transpose(part, (0, 2, 1)) for part in parts])  # [N, HW, C]
+        mean = nd.transpose(by_place, (0, 2, 1))
+    return F.reshape_like(mean, places, lhs_begin=2, lhs_end=3, rhs_begin=2, rhs_end=4)
 
 
 def _attend(F: ModuleType, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """[N, D, L], [N, D, M], [N, C, M] to [N, C, L]."""
     weights = F.softmax(F.batch_dot(query, key, transpose_a=True), axis=-1)  # [N, L, M]
     return F.batch_dot(value, weights, transpose_b=True)
 

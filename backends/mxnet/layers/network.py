@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from mxnet import autograd
+from mxnet import autograd, nd
 from mxnet.gluon import HybridBlock
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
@@ -16,7 +16,12 @@ Tensor: TypeAlias = NDArray | Symbol
 
 
 class Network(HybridBlock):
-    """A whole network: [N, C, H, W] -> a tuple of logits, main head first."""
+    """A whole network: [N, C, H, W] -> a tuple of logits, main head first.
+
+    by_parts: whether inference is no graph of the whole but one of each part, for parts that can be none.
+    """
+
+    by_parts = False
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
@@ -29,7 +34,10 @@ class Network(HybridBlock):
             self.spec.check_input(*x.shape[2:])
             if autograd.is_training() and self.whole_batch:
                 self.spec.check_batch(x.shape[0], *x.shape[2:])
-        outputs = super().forward(x)
+        if self.by_parts and isinstance(x, NDArray) and not autograd.is_recording():
+            outputs = self.hybrid_forward(nd, x)
+        else:
+            outputs = super().forward(x)
         return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
 
 

@@ -7,6 +7,7 @@ the softmax over channels of (row maximum - energy), which is that of the negati
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 from mxnet import init
 from mxnet.gluon import HybridBlock, nn
@@ -18,9 +19,8 @@ from core.arch.families.danet import DANetSpec
 
 
 def _add(F: ModuleType, x: Tensor, attended: Tensor, gamma: Tensor) -> Tensor:
-    """x [N, C, H, W] + gamma [1] * attended [N, C, HW]."""
-    scaled = F.broadcast_mul(attended, F.reshape(gamma, (1, 1, 1)))
-    return F.reshape_like(scaled, x) + x
+    """x [N, C, H, W] + gamma [1] * attended [N, C, H, W]."""
+    return F.broadcast_mul(attended, F.reshape(gamma, (1, 1, 1, 1))) + x
 
 
 class PositionBranch(HybridBlock):
@@ -36,10 +36,13 @@ class PositionBranch(HybridBlock):
         self.value = nn.Conv2D(width, 1, use_bias=True, in_channels=width)
         self.refine = ConvNormAct(width, width, 3, norm, bias=spec.bias)
 
+    def hybridize(self, active: bool = True, **options: Any) -> None:
+        """Part of the network's graph, but none by itself: attention in blocks asks for the map's size."""
+        super().hybridize(False)
+
     def hybrid_forward(self, F: ModuleType, x: Tensor, gamma: Tensor) -> Tensor:
         x = self.reduce(x)
-        query, key, value = (F.reshape(part(x), (0, 0, -1)) for part in (self.query, self.key, self.value))
-        return self.refine(_add(F, x, attend(F, query, key, value), gamma))
+        return self.refine(_add(F, x, attend(F, self.query(x), self.key(x), self.value(x)), gamma))
 
 
 class ChannelBranch(HybridBlock):
@@ -56,11 +59,13 @@ class ChannelBranch(HybridBlock):
         x = self.reduce(x)
         flat = F.reshape(x, (0, 0, -1))  # [N, C, HW]
         weights = F.softmax(-F.batch_dot(flat, flat, transpose_b=True), axis=-1)  # [N, C, C]
-        return self.refine(_add(F, x, F.batch_dot(weights, flat), gamma))
+        return self.refine(_add(F, x, F.reshape_like(F.batch_dot(weights, flat), x), gamma))
 
 
 class DANet(EncoderDecoder):
     """[N, 3, H, W] -> logits at the output stride or the picture's size, main head first."""
+
+    by_parts = True
 
     def __init__(self, spec: DANetSpec) -> None:
         super().__init__(spec)

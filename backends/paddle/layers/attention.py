@@ -10,17 +10,23 @@ QUERIES = 1024  # at once, where no gradient is asked for
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """[N, D, L], [N, D, M], [N, C, M] to [N, C, L]: the values' mean, weighted by a softmax of unscaled products.
+    """[N, D, H, W] twice and [N, C, H, W] to [N, C, H, W]: each place's mean over all places.
 
-    Without gradients the L x M weights never stand in memory as a whole; a static graph, made for any L, has them.
+    The weights are a softmax of unscaled products. Without gradients the HW x HW weights never stand in memory as a
+    whole; a static graph, made for any size, has them.
     """
+    places = query.shape[2:]
+    query, key, value = (x.flatten(2) for x in (query, key, value))  # [N, ., HW]
     if paddle.in_dynamic_mode() and not paddle.is_grad_enabled():
         parts = [query[:, :, start : start + QUERIES] for start in range(0, query.shape[2], QUERIES)]
-        return paddle.concat([_attend(part, key, value) for part in parts], axis=2)
-    return _attend(query, key, value)
+        mean = paddle.concat([_attend(part, key, value) for part in parts], axis=2)
+    else:
+        mean = _attend(query, key, value)
+    return mean.unflatten(2, places)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """[N, D, L], [N, D, M], [N, C, M] to [N, C, L]."""
     weights = F.softmax(paddle.matmul(query, key, transpose_x=True), axis=-1)  # [N, L, M]
     return paddle.matmul(value, weights, transpose_y=True)
 

@@ -9,16 +9,22 @@ QUERIES = 1024  # at once, where no gradient is asked for
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """[N, D, L], [N, D, M], [N, C, M] to [N, C, L]: the values' mean, weighted by a softmax of unscaled products.
+    """[N, D, H, W] twice and [N, C, H, W] to [N, C, H, W]: each place's mean over all places.
 
-    Without gradients the L x M weights never stand in memory as a whole; a compiled graph, made for any L, has them.
+    The weights are a softmax of unscaled products. Without gradients the HW x HW weights never stand in memory as a
+    whole; a compiled graph, made for any size, has them.
     """
+    places = query.shape[2:]
+    query, key, value = (x.flatten(2) for x in (query, key, value))  # [N, ., HW]
     if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export():
-        return _attend(query, key, value)
-    return torch.cat([_attend(part, key, value) for part in query.split(QUERIES, dim=2)], dim=2)
+        mean = _attend(query, key, value)
+    else:
+        mean = torch.cat([_attend(part, key, value) for part in query.split(QUERIES, dim=2)], dim=2)
+    return mean.unflatten(2, places)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """[N, D, L], [N, D, M], [N, C, M] to [N, C, L]."""
     weights = torch.softmax(query.transpose(1, 2) @ key, dim=-1)  # [N, L, M]
     return value @ weights.transpose(1, 2)
 

@@ -30,9 +30,7 @@ class PositionBranch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.reduce(x)
-        query, key, value = (part(x).flatten(2) for part in (self.query, self.key, self.value))  # [N, ., HW]
-        attended = attend(query, key, value).unflatten(2, x.shape[2:])
-        return self.refine(self.gamma * attended + x)
+        return self.refine(self.gamma * attend(self.query(x), self.key(x), self.value(x)) + x)
 
 
 class ChannelBranch(nn.Module):
