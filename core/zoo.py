@@ -94,21 +94,24 @@ def _long_row(preset: Preset, entry: Entry | None, places: Sequence[tuple[Machin
 
 def memory_table(measured: Measurements) -> str:
     """Markdown, for docs/training.md: the memory of training steps and, of the same networks, of inference, in GiB."""
-    trained = {preset.name for preset, run in _runs(measured) if run.mode == "train"}
-    found = [(preset, run) for preset, run in _runs(measured) if preset.name in trained]
-    machines = sorted({run.machine for _, run in found if run.mode == "train"})
-    found = [(preset, run) for preset, run in found if run.machine in machines]
+    trained = {name for name, run in _runs(measured) if run.mode == "train"}
+    found = [(name, run) for name, run in _runs(measured) if name in trained]
+    processors = {run.processor for _, run in found if run.mode == "train"}
+    found = sorted(
+        ((name, run) for name, run in found if run.processor in processors), key=lambda pair: pair[1].peak_mib
+    )
+    machines = sorted({run.machine for _, run in found})
     cases = sorted({(run.mode != "train", run.size) for _, run in found})  # training first
     header = ["preset"]
     header += [f"{'inference' if infers else 'training'}, {size[0]}x{size[1]}:" for infers, size in cases]
     rows = []
-    for preset in dict.fromkeys(preset for preset, _ in found):
-        cells = [f"`{preset.name}`"]
+    for name in filter(trained.__contains__, PRESETS):
+        cells = [f"`{name}`"]
         for infers, size in cases:
-            here = {
+            here = {  # of several numbers of threads the one that took the most
                 run.backend: run
                 for other, run in found
-                if (other, run.mode != "train", run.size) == (preset, infers, size)
+                if (other, run.mode != "train", run.size) == (name, infers, size)
             }
             cells.append(_each(here, lambda run: f"{run.peak_mib / 1024:.1f}"))
         rows.append(tuple(cells))
@@ -197,12 +200,12 @@ def _each(values: dict[str, Run] | dict[str, str], show: Callable[..., str]) -> 
 # Runs and machines
 
 
-def _runs(measured: Measurements) -> Iterable[tuple[Preset, Run]]:
-    """All that were measured of the table's networks."""
-    for _, preset in _published():
+def _runs(measured: Measurements) -> Iterable[tuple[str, Run]]:
+    """All that were measured of the table's networks, with their names."""
+    for name, preset in _published():
         entry = measured.of(preset)
         for run in () if entry is None else entry.runs:
-            yield preset, run
+            yield name, run
 
 
 def _in_long_table(run: Run) -> bool:
@@ -211,7 +214,7 @@ def _in_long_table(run: Run) -> bool:
 
 def _machines(measured: Measurements) -> list[Machine]:
     """Those on which networks of the table were timed, the one with the most runs first."""
-    all_runs = [run.machine for _, run in _runs(measured) if _in_long_table(run) and not run.busy]
+    all_runs = [run.machine for _, run in _runs(measured) if _in_long_table(run)]
     return sorted(set(all_runs), key=lambda machine: (-all_runs.count(machine), machine))
 
 
