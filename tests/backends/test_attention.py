@@ -91,7 +91,7 @@ def test_attention(backend: str, module: Module, monkeypatch: pytest.MonkeyPatch
 
 
 def test_attention_of_a_hybridized_network_is_in_blocks(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MXNet's DANet attends to blocks in inference, after training passes and at any size, and is a graph in training."""
+    """MXNet's DANet attends to blocks in inference, before and after training passes, and trains as a graph."""
     if backend != "mxnet":
         pytest.skip("the others have no graph unless it is asked for")
     from mxnet import autograd, nd
