@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -222,3 +223,38 @@ def test_a_classifier_of_paddleclas_is_a_network() -> None:
     origin = layout.assign(["fc.weight", "blocks.15.short.conv.weight"], spec).origins["head.classifier.weight"]
     assert origin.transposed
     assert origin.shape((2048, 1000)) == (1000, 2048)
+
+
+def vision_transformer(places: int, token: bool) -> dict[str, np.ndarray]:
+    """The backbone of `setr_naive_tiny`, with another position table, under timm's names."""
+    state = initial_state(build("setr_naive_tiny").parameters(), 6)
+    named = {name.removeprefix("backbone."): value for name, value in state.items() if name.startswith("backbone.")}
+    named = {re.sub(r"^patch_embed\.", "patch_embed.proj.", name): value for name, value in named.items()}
+    table = np.zeros((1, places, named["pos_embed"].shape[2]), np.float32)
+    named |= {"cls_token": np.zeros((1, 1, table.shape[2]), np.float32)} if token else {}
+    return named | {"pos_embed": table, "norm.weight": np.ones(32, np.float32), "norm.bias": np.zeros(32, np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("places", "token", "expected"),
+    [
+        (196, False, {"image_size": [224, 224]}),
+        (197, True, {"class_token": "used", "image_size": [224, 224]}),
+        (17, True, {"class_token": "used"}),
+    ],
+)
+def test_another_position_table_names_the_overrides(
+    places: int, token: bool, expected: dict[str, object], tmp_path: Path
+) -> None:
+    save_file(vision_transformer(places, token), tmp_path / "vit.safetensors")
+    with pytest.raises(WeightsError, match=r"fits with `--set 'model\.overrides=") as caught:
+        load_weights(tmp_path / "vit.safetensors", build("setr_naive_tiny", 7), fine_tune=True)
+    found = re.search(r"--set 'model\.overrides=(\{.*\})'", str(caught.value))
+    assert found is not None
+    overrides = json.loads(found[1])
+    assert overrides == {"backbone": expected}
+    spec = build("setr_naive_tiny", 7, overrides)
+    loaded = load_weights(tmp_path / "vit.safetensors", spec, fine_tune=True)
+    assert loaded.origin.startswith("timm")
+    assert loaded.normalization is None  # some are trained with ImageNet's constants, most with 0.5
+    assert "the file holds the backbone alone" in loaded.summary()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import numpy as np
 from core.arch import PRESETS, Spec, build
 from core.arch.backbones.base import BackboneSpec
 from core.errors import ConfigError, SpecError, WeightsError
-from core.schema import merged, nearest
+from core.schema import merged, nearest, update
 from core.tensors import listing
 from weights_convert.sources import SOURCES, Layout, Origin, Source, find_source
 
@@ -285,8 +286,12 @@ def fit_to(
     if not good:
         near = _no_fit(where, [fit for fit, _ in readings], shapes)
         fitting = _presets_on_backbone(sources, spec, shapes) if fine_tune else []
+        overrides = _overrides_for_backbone(sources, spec, shapes) if fine_tune and not fitting else None
         if fitting:
             near = NoFit(f"{near}\nit is a backbone that fits preset {listing(fitting, 5)}", near.matched)
+        elif overrides is not None:
+            said = json.dumps(overrides)
+            near = NoFit(f"{near}\nit is a backbone that fits with `--set 'model.overrides={said}'`", near.matched)
         raise near
     different = [fit for fit, _ in good if not fit.same_state(good[0][0])]
     if different:
@@ -311,6 +316,25 @@ def _presets_on_backbone(sources: Iterable[Source], spec: Spec, shapes: Mapping[
         if any(fit.problems == 0 and fit.origins for fit in alone):
             found.append(name)
     return found
+
+
+def _overrides_for_backbone(
+    sources: Iterable[Source], spec: Spec, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, Any] | None:
+    """What to change in the network's backbone so that the tensors are its, where their shapes tell that."""
+    backbone = getattr(spec, "backbone", None)
+    if not isinstance(backbone, BackboneSpec):
+        return None
+    for source, layout in [(s, layout) for s in sources for layout in s.layouts if backbone.family in layout.backbones]:
+        origins = layout.assign(shapes, spec).origins
+        found = backbone.infer({name: origin.shape(shapes[origin.name]) for name, origin in origins.items()})
+        try:
+            changed = update(spec, {"backbone": found}, "model.overrides")
+            if found and _backbone_alone(source, layout, changed, shapes).problems == 0:
+                return {"backbone": found}
+        except (ConfigError, SpecError, ValueError):
+            continue  # shapes of no backbone of this family
+    return None
 
 
 def backbone_of(spec: Spec) -> str | None:

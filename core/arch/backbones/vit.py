@@ -80,15 +80,17 @@ class ViTSpec(BackboneSpec):
         )
 
     def infer(self, shapes: Mapping[str, tuple[int, ...]], name: str = "backbone") -> dict[str, Any]:
-        """The picture of the position table; the grid of published tables is square."""
+        """Whether there is a class token, and the picture of the position table; published tables are square."""
         table = shapes.get(f"{name}.pos_embed", ())
         if len(table) != 3:
             return {}
-        places = table[1] - (self.class_token != "none")
+        new = self.class_token == "none" and f"{name}.cls_token" in shapes
+        found: dict[str, Any] = {"class_token": "used"} if new else {}
+        places = table[1] - (new or self.class_token != "none")
         side = math.isqrt(max(places, 0))
-        if places == self.grid[0] * self.grid[1] or side * side != places or side == 0:
-            return {}
-        return {"image_size": [side * self.patch, side * self.patch]}
+        if places != self.grid[0] * self.grid[1] and side * side == places and side > 0:
+            found["image_size"] = [side * self.patch, side * self.patch]
+        return found
 
     @property
     def grid(self) -> tuple[int, int]:
