@@ -19,6 +19,7 @@ ORDER = {
     "Many devices": "distributed.md",
     "Data pipeline": "data_pipeline.md",
     "Deployment": "deployment.md",
+    "Speed": "speed.md",
     "A service and its page": "service.md",
     "Two runs are not one run": "chaos.md",
     "Add a model": "add_a_model.md",

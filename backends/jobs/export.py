@@ -147,7 +147,10 @@ def check(
             try:
                 given = np.asarray(runner(form.inputs(batch, normalize)))
             except Exception as error:  # whatever the runtime raises means that the file does not run
-                raise DataError(f"the exported file does not run on {title}: {_first_line(error)}") from error
+                advice = (
+                    "; this network keeps sizes of its example: give a fixed --size HxW" if form.size is None else ""
+                )
+                raise DataError(f"the exported file does not run on {title}: {_first_line(error)}{advice}") from error
             wanted = expected.shape if not form.argmax else (1, *at)
             if given.shape != wanted:
                 raise DataError(f"the exported file gives {list(given.shape)} on {title}, not {list(wanted)}")

@@ -70,7 +70,8 @@ def _proven(
         graph = compiler(images.shape)
         found = graph(images)
     except Exception as error:  # the frameworks' own exceptions have no common class
-        return None, next(iter(str(error).splitlines()), type(error).__name__)
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return None, lines[-1] if lines else type(error).__name__  # tracebacks of compilers stand before it
     if found.shape != expected.shape:
         return None, f"it gives {list(found.shape)}, not {list(expected.shape)}"
     distance, scale = float(np.abs(found - expected).max()), float(np.abs(expected).max())

@@ -16,6 +16,9 @@ from tests.backends.test_models import TINY
 
 Module = Callable[[str], ModuleType]
 
+# SwiftNet's grid of bins follows from the map's sides, which MXNet's planned graphs want to know beforehand.
+NO_GRAPH = {("mxnet", "swiftnet_tiny"): "Shape is unknown"}
+
 
 @pytest.mark.parametrize("name", ["fast_scnn_tiny", "deeplabv3_tiny", "setr_pup_tiny"])
 def test_the_fast_way_gives_the_plain_networks_answers(name: str, module: Module) -> None:
@@ -42,7 +45,7 @@ def test_the_fast_way_gives_the_plain_networks_answers(name: str, module: Module
     "name", [n if n == "fast_scnn_tiny" else pytest.param(n, marks=pytest.mark.slow) for n in TINY]
 )
 def test_a_size_that_repeats_runs_as_a_graph(
-    name: str, module: Module, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    name: str, backend: str, module: Module, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its logits are the plain network's: GraphForward holds them to that on an input, this test on another."""
     monkeypatch.delenv(SWITCH, raising=False)
@@ -54,8 +57,13 @@ def test_a_size_that_repeats_runs_as_a_graph(
     expected = predictor.logits(other, size)
     for _ in range(AFTER + 1):
         predictor.logits(first, size)
-    assert capsys.readouterr().err == ""
-    assert predictor.graphs.has((1, 3, *size))
+    said = capsys.readouterr().err
+    if (backend, name) in NO_GRAPH:
+        assert said.count("\n") == 1
+        assert NO_GRAPH[backend, name] in said
+    else:
+        assert said == ""
+        assert predictor.graphs.has((1, 3, *size))
     found = predictor.logits(other, size)
     assert np.abs(found - expected).max() < TOLERANCE * np.abs(expected).max()
 
