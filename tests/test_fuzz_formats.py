@@ -285,7 +285,19 @@ ARRAYS = {"a.w_0": np.ones((2, 3), np.float32), "b.w_0": np.ones(4, np.float32)}
 STREAM = b"".join(hostile_files.paddle_tensor(array) for array in ARRAYS.values())
 INDEX = json.dumps({"weight_map": {"w": "a.safetensors", "h": "a.safetensors"}}).encode()
 HYPERPARAMETERS = json.dumps({"algorithm": "psp", "num_classes": "5", "crop_size": 240}).encode()
+# A batch norm whose gamma is the tensor "w" of the parameters beside it, behind a strided convolution.
+SYMBOL = json.dumps(
+    {
+        "nodes": [
+            {"op": "null", "name": "data", "inputs": []},
+            {"op": "null", "name": "w", "inputs": []},
+            {"op": "Convolution", "name": "c", "attrs": {"stride": "(2, 2)"}, "inputs": [[0, 0, 0], [1, 0, 0]]},
+            {"op": "BatchNorm", "name": "b", "attrs": {"eps": "1e-05"}, "inputs": [[2, 0, 0], [1, 0, 0]]},
+        ]
+    }
+).encode()
 TOGETHER: dict[str, tuple[str, bytes, dict[str, bytes]]] = {
+    "symbol": ("net-symbol.json", SYMBOL, {"net-0001.params": hostile_files.state(".params")}),
     "tar": ("m.tar", hostile_files.tar({"a/model.params": hostile_files.state(".params")}), {}),
     "gzip": ("m.tgz", hostile_files.tar({"model.params": hostile_files.state(".params")}, gz=True), {}),
     "paddle program": ("n.pdmodel", hostile_files.paddle_program(ARRAYS, ("b.w_0",)), {"n.pdiparams": STREAM}),
