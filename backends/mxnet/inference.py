@@ -24,8 +24,8 @@ class Predictor:
     """Numpy in, numpy out: the main head's logits, or the classes, at any size.
 
     Made from a state, the network has its batch norms folded (core.fold), and on a processor it runs as a fused graph
-    where sizes repeat (core.evaluation.graphs); `of` takes one as it is. Classes are told from the head's own logits, a
-    few rows at a time (core.evaluation.segmenting.resized_argmax).
+    where sizes repeat (core.evaluation.graphs), unless it runs by parts; `of` takes one as it is. Classes are told from
+    the head's own logits, a few rows at a time (core.evaluation.segmenting.resized_argmax).
     """
 
     def __init__(self, spec: Spec, state: Mapping[str, np.ndarray], device: str) -> None:
@@ -35,7 +35,7 @@ class Predictor:
         self.model.collect_params().reset_ctx(self.device)
         set_state(self.model, state)
         self.graphs: GraphForward | None = None
-        if self.device.device_type == "cpu":
+        if self.device.device_type == "cpu" and not self.model.by_parts:
             ways = [partial(way, self.model) for way in (compile_fused, compile_network)]
             self.graphs = GraphForward(self._plain, *ways)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -9,6 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from core.arch import build
+from core.initialize import initial_state
 
 Module = Callable[[str], ModuleType]
 
@@ -99,8 +103,6 @@ def test_attention_of_a_hybridized_network_is_in_blocks(backend: str, monkeypatc
     from backends.mxnet.layers import attention
     from backends.mxnet.models import build_model
     from backends.mxnet.state import set_state
-    from core.arch import build
-    from core.initialize import initial_state
 
     spec = build("danet_tiny", 3, {})
     model = build_model(spec)
@@ -129,6 +131,31 @@ def test_attention_of_a_hybridized_network_is_in_blocks(backend: str, monkeypatc
         nd.waitall()
         assert len(outputs) == len(spec.outputs())
         assert {kind for kind, _ in kinds} <= {"Symbol"}
+
+
+def test_attention_is_in_blocks_where_sizes_repeat(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The predictor's graphs, made when a size comes the third time, attend to no more places at once."""
+    attention = importlib.import_module(f"backends.{backend}.layers.attention")
+    inference = importlib.import_module(f"backends.{backend}.inference")
+    monkeypatch.setattr(attention, "QUERIES", 50)
+    sizes: list[int] = []
+    whole = attention._attend
+
+    def counted(*arguments: Any) -> Any:
+        sizes.append(int(arguments[-3].shape[2]))
+        return whole(*arguments)
+
+    monkeypatch.setattr(attention, "_attend", counted)
+    spec = build("danet_tiny", 3, {}).for_inference()
+    predictor = inference.Predictor(spec, initial_state(spec.parameters(), 0), "cpu")
+    images = RNG.normal(size=(1, 3, 64, 64)).astype(np.float32)
+    first = predictor.logits(images, (64, 64))
+    for _ in range(3):
+        again = predictor.logits(images, (64, 64))
+    assert np.abs(again - first).max() <= 1e-4 * np.abs(first).max()
+    assert set(sizes) == {50, 14}
+    if backend != "mxnet":  # whose graph of the whole network would attend to all places
+        assert predictor.graphs.has(images.shape)
 
 
 @pytest.mark.parametrize("size", [(24, 40), (23, 33), (3, 5), (2, 9), (1, 1)], ids=str)

@@ -13,12 +13,14 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """[N, D, H, W] twice and [N, C, H, W] to [N, C, H, W]: each place's mean over all places.
 
     The weights are a softmax of unscaled products. Without gradients the HW x HW weights never stand in memory as a
-    whole; a static graph, made for any size, has them.
+    whole, but in a static graph for any size; one for a given size has them in blocks, too.
     """
     places = query.shape[2:]
     query, key, value = (x.flatten(2) for x in (query, key, value))  # [N, ., HW]
-    if paddle.in_dynamic_mode() and not paddle.is_grad_enabled():
-        parts = [query[:, :, start : start + QUERIES] for start in range(0, query.shape[2], QUERIES)]
+    count = query.shape[2]  # -1 in a graph for any size
+    dynamic = paddle.in_dynamic_mode()
+    if (dynamic and not paddle.is_grad_enabled()) or (not dynamic and count > 0):
+        parts = [query[:, :, start : start + QUERIES] for start in range(0, count, QUERIES)]
         mean = paddle.concat([_attend(part, key, value) for part in parts], axis=2)
     else:
         mean = _attend(query, key, value)
