@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 from pathlib import Path
@@ -194,6 +195,63 @@ def test_a_video_keeps_its_rate_and_length(tmp_path: Path, weights: Path) -> Non
     assert predict_(weights, film(tmp_path / "a.mp4"), "--out", tmp_path / "out") == 0
     with VideoReader(tmp_path / "out" / "a_overlay.mp4") as reader:
         assert (reader.rate, reader.announced, len(list(reader))) == (12.5, 12, 12)
+
+
+class Standard:
+    """Standard input or output, as bytes."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self.buffer = io.BytesIO(content)
+
+
+def test_a_video_through_pipes_keeps_its_rate_and_length(
+    tmp_path: Path, weights: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", Standard(film(tmp_path / "a.mp4").read_bytes()))
+    assert predict_(weights, "-", "--out", "-") == 0
+    said = capfdbinary.readouterr()
+    assert b"0 pictures, 1 videos -> -" in said.err
+    (tmp_path / "out.mp4").write_bytes(said.out)  # nothing but the video
+    with VideoReader(tmp_path / "out.mp4") as reader:
+        assert (reader.rate, reader.announced, len(list(reader))) == (12.5, 12, 12)
+
+
+def test_standard_input_into_a_folder(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = cv2.imencode(".png", np.zeros((40, 50, 3), np.uint8))[1].tobytes()
+    monkeypatch.setattr("sys.stdin", Standard(picture))
+    assert predict_(weights, "-", "--out", tmp_path / "out") == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "stdin_color.png",
+        "stdin_label.png",
+        "stdin_overlay.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        (b"", ["-", "--out", "out"], "INPUT -: standard input is empty"),
+        (b"", ["-", "-", "--out", "out"], "standard input can be read once"),
+        (b"", ["a.mp4", "b.mp4", "--out", "-"], "standard output takes one overlay video"),
+        (b"no film", ["-", "--out", "out"], "the video cannot be opened"),
+        (cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes(), ["-", "--out", "-"], "INPUT is none"),
+    ],
+)
+def test_a_pipe_that_cannot_be_meant_is_one_sentence(
+    content: bytes,
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    weights: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", Standard(content))
+    assert predict_(weights, *arguments) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.out == "" or "-" not in arguments[-1]
 
 
 def test_a_video_that_ends_early_is_said(

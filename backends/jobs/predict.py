@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from backends.jobs.cli import add_server, add_weights, check_server_options, job_parser
 from backends.jobs.options import file_path, real, whole
+from backends.jobs.pipes import check_pipes, from_pipe, to_pipe
 from backends.jobs.shapes import to_geojson, to_rle
 from backends.jobs.weights import open_network, resolve
 from core.arch import Spec
@@ -58,9 +59,15 @@ def parser(backend: str) -> argparse.ArgumentParser:
         nargs="*",
         type=file_path,
         metavar="INPUT",
-        help="picture, folder, video, pattern ('shots/**/*.png') or @FILE, a list of such, one a line",
+        help="picture, folder, video, pattern ('shots/**/*.png'), @FILE (a list of such, one a line) or -, standard input",
     )
-    command.add_argument("--out", type=file_path, required=True, metavar="DIR", help="where the results go")
+    command.add_argument(
+        "--out",
+        type=file_path,
+        required=True,
+        metavar="DIR",
+        help="where the results go; -: the overlay video to standard output",
+    )
     add_server(command)
     command.add_argument("--split", metavar="NAME", help="with --server: the split to predict (default: test)")
     command.add_argument("--resume", action="store_true", help="leave out pictures whose results are all there already")
@@ -88,8 +95,14 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
         return
     if not arguments.inputs or arguments.split is not None:
         raise ConfigError("give pictures, folders or videos as INPUT, or --server NAME to predict a split")
+    check_pipes(arguments.inputs, arguments.out)
+    with from_pipe(arguments.inputs) as inputs, to_pipe(arguments.out) as out:
+        _predict(arguments, backend, inputs, out)
+
+
+def _predict(arguments: argparse.Namespace, backend: Backend, inputs: list[Path], out: Path) -> None:
     config, weights = resolve(arguments)
-    pictures, videos = find_inputs(expanded(arguments.inputs), arguments.out)
+    pictures, videos = find_inputs(expanded(inputs), out)
     names = output_names(pictures, videos)
     space = config.label_space()
     spec = config.segmenter(space.num_classes).for_inference()
@@ -97,8 +110,8 @@ def job(arguments: argparse.Namespace, backend: Backend) -> None:
     segment = in_tiles(_segmenter(config, spec, predictor), arguments.tile)
     extras = tuple(name for name in EXTRAS if getattr(arguments, name))
     palette = extended(space.palette, spec.num_classes)
-    results = Results(arguments.out, segment, palette, arguments.alpha, extras, tuple(space.classes))
-    require_folder(arguments.out, "--out")
+    results = Results(out, segment, palette, arguments.alpha, extras, tuple(space.classes))
+    require_folder(out, "--out")
     failed: list[Path] = []
     if arguments.resume:
         done = {path for path in pictures if results.complete(names[path], path)}
