@@ -59,7 +59,7 @@ def parser(backend: str) -> argparse.ArgumentParser:
         nargs="*",
         type=file_path,
         metavar="INPUT",
-        help="picture, folder, video, pattern ('shots/**/*.png'), @FILE (a list of such, one a line) or -, standard input",
+        help="picture, folder, video, pattern ('shots/**/*.png'), @FILE (a list, one a line) or -, standard input",
     )
     command.add_argument(
         "--out",
