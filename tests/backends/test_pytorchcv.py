@@ -25,7 +25,6 @@ NETWORKS: dict[tuple[str, str], tuple[str, tuple[int, ...]]] = {
     ("fastscnn", "fastscnn_cityscapes"): ("fast_scnn_aux", (0, 1)),
     ("fcn8sd", "fcn8sd_resnetd50b_voc"): ("fcn_resnet50_gluoncv", (0, 1)),
     ("pspnet", "pspnet_resnetd50b_voc"): ("pspnet_resnet50_gluoncv", (0, 1)),
-    ("pspnet", "pspnet_resnetd101b_voc"): ("pspnet_resnet101_gluoncv", (0, 1)),
     ("deeplabv3", "deeplabv3_resnetd50b_coco"): ("deeplabv3_resnet50_gluoncv", (0, 1)),
     ("danet", "danet_resnetd50b_cityscapes"): ("danet_resnet50_gluoncv", (0, 1, 2)),
     ("icnet", "icnet_resnetd50b_cityscapes"): ("icnet_resnet50_gluoncv", (0, 2, 3)),  # 1: the main one, at a quarter
