@@ -28,6 +28,8 @@ class Predictor:
     own logits, a few rows at a time (core.evaluation.segmenting.resized_argmax).
     """
 
+    graphs: GraphForward | None
+
     def __init__(self, spec: Spec, state: Mapping[str, np.ndarray], device: str) -> None:
         spec, state = fold(spec, state)
         model = build_model(spec)
@@ -46,7 +48,7 @@ class Predictor:
 
     def _use(self, model: nn.Module) -> None:
         self.model, self.parameter = model, next(model.parameters())
-        self.graphs: GraphForward | None = None
+        self.graphs = None
 
     def _plain(self, images: np.ndarray) -> np.ndarray:
         return self.model(torch.from_numpy(images).to(self.parameter))[0].contiguous().numpy()
