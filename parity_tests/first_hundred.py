@@ -51,6 +51,7 @@ RESULTS = ROOT / "docs" / "first_hundred.json"
 PAGE = ROOT / "docs" / "first_hundred.md"
 BEGIN, END = "<!-- first hundred: begin (make table) -->", "<!-- first hundred: end -->"
 ITERATIONS = 100
+QUICK = 0.1  # momentum of a backbone's batch norms, at least: of 0.01 a hundred iterations leave them where they began
 ENDS = 10  # iterations at each end whose losses are averaged: a single batch's loss is that of its pictures
 SCENES = {"train": 64, "val": 8}
 SHOWN = 3  # validation scenes on the sheet
@@ -100,6 +101,10 @@ class Plan:
     def text(self) -> str:
         """The configuration: a rate that suits most networks at such a batch, found for none in particular."""
         overrides = narrow(self.preset) if self.narrow else {}
+        backbone = getattr(PRESETS[self.preset].spec, "backbone", None)
+        if backbone is not None and backbone.norm.momentum < QUICK:
+            norm = {**overrides.get("backbone", {}).get("norm", {}), "momentum": QUICK}
+            overrides = {**overrides, "backbone": {**overrides.get("backbone", {}), "norm": norm}}
         values = {
             "model": {"preset": self.preset, "overrides": overrides},
             "data": {"options": {"size": list(self.crop), **SCENES}},
@@ -278,11 +283,11 @@ def look(plan: Plan, known: Known, out: Path) -> None:
 
 def sheet(plan: Plan, maps: dict[str, np.ndarray], scale: int = 2) -> np.ndarray:
     """uint8 [H, W, 3]: picture, label, and each backend's prediction, for the first scenes."""
-    samples = [plan.scenes[i] for i in range(SHOWN)]
     height, palette = plan.crop[0], plan.scenes.palette
+    _, labels = plan.validation
     columns = {
-        plan.preset: np.concatenate([sample.image for sample in samples]),
-        "label": np.concatenate([colorize(sample.label, palette) for sample in samples]),
+        plan.preset: np.concatenate([plan.scenes[i].image for i in range(SHOWN)]),
+        "label": np.concatenate([colorize(label.astype(np.uint8), palette) for label in labels[:SHOWN]]),
         **{name: colorize(labels[: SHOWN * height], palette) for name, labels in maps.items()},
     }
     enlarged = [np.kron(column, np.ones((scale, scale, 1), np.uint8)) for column in columns.values()]
