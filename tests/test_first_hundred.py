@@ -19,8 +19,8 @@ from parity_tests import first_hundred
 from parity_tests.first_hundred import ITERATIONS, PAGE, RESULTS, Known, Plan, main, put_table, table
 
 NAME = "espnet_c_p2_q3"
-# Of the first loss, relative, where float32's rounding is known to be amplified in training mode: DFANet's batch norms on
-# 1x1 maps, for which the facts of the originals state 1e-2 for its outputs.
+# Of the first loss, relative, where float32's rounding is known to be amplified in training mode: DFANet's batch norms
+# on 1x1 maps, for which the facts of the originals state 1e-2 for its outputs.
 ILL_CONDITIONED = {"dfanet": 1e-2}
 COMMITTED = Known.read(RESULTS)
 pytestmark = pytest.mark.skipif(
