@@ -6,7 +6,8 @@ Read from the text, so that no framework is needed. What natives write different
   A block's own parameters (`self.gamma = self.params.get(…)`) come as arguments, and a list of maps as `*maps`. Nothing
   there may depend on sizes known only at run time, so that a `size` becomes an array `like` which to resize.
 - Names with the backend's own name in them (`TorchSamples`, `PaddleSamples`) are the same name.
-- `forward` may be inherited or stand in `__call__`, `hybridize` is Gluon's alone, and what begins with an underscore is each framework's own.
+- `forward` may be inherited or stand in `__call__`, `hybridize` is Gluon's alone, and what begins with an underscore is
+  each framework's own.
 - In layers, losses, state and optimizer (NATIVE) a backend may have more, where another's framework brings it itself.
 """
 
