@@ -147,13 +147,23 @@ def soak(world: int, kills: int, seed: int, seconds: float) -> tuple[int, int]:
         while count < kills and time.monotonic() < last:
             folder = root / str(runs)
             folder.mkdir()
+            reach = 1.2 * length
             while not _finished(folder):
-                count += once(main, folder, world, rng.uniform(0, 1.2 * length), rng)
+                stood = _stands(folder)
+                count += once(main, folder, world, rng.uniform(0, reach), rng)
+                if _stands(folder) == stood:
+                    reach *= 1.2  # the machine has become slower: a run that is always killed too early never ends
             wrong = difference(root / "whole", folder)
             if wrong:
                 raise Soaked(f"seed {seed}, run {runs} of {world} processes, after {count} kills in all: {wrong}")
             runs += 1
     return count, runs
+
+
+def _stands(folder: Path) -> int | None:
+    """The iteration of the run's last checkpoint."""
+    last = RunDirectory(folder / "run").last
+    return load_checkpoint(last).iteration if last.exists() else None
 
 
 def _finished(folder: Path) -> bool:
