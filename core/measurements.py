@@ -9,13 +9,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from core.arch import Preset
 from core.errors import DataError
 from core.files import write_text
 from core.schema import convert, to_plain
 
+T = TypeVar("T")
 SIZE = (512, 1024)  # of the picture whose multiply-adds are counted
 BUSY = 0.2  # processors: what other programs may take while a network is timed
 SIZES = (SIZE, (1024, 2048))  # of the pictures that are timed
@@ -89,6 +90,19 @@ class Entry:
     runs: tuple[Run, ...] = ()
 
 
+def read_entries(path: Path, kind: type[T]) -> dict[str, T]:
+    """Preset -> what a JSON file says of it; an absent file says nothing. Raises DataError, ConfigError."""
+    if not path.exists():
+        return {}
+    try:
+        values: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise DataError(f"{path}: expected a mapping of presets")
+    return {name: convert(entry, kind, str(path), name) for name, entry in values.items()}
+
+
 @dataclass
 class Measurements:
     """Preset -> entry."""
@@ -98,15 +112,7 @@ class Measurements:
     @classmethod
     def read(cls, path: Path) -> Measurements:
         """An absent file is one without entries. Raises DataError, ConfigError for one that is none of ours."""
-        if not path.exists():
-            return cls()
-        try:
-            values: Any = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: cannot be read as JSON ({error})") from error
-        if not isinstance(values, dict):
-            raise DataError(f"{path}: expected a mapping of presets")
-        return cls({name: convert(entry, Entry, str(path), name) for name, entry in values.items()})
+        return cls(read_entries(path, Entry))
 
     def write(self, path: Path) -> None:
         """A line for each agreement and run, so that versions of the file can be compared."""

@@ -20,7 +20,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -38,9 +37,10 @@ from core.files import write_text
 from core.initialize import initial_state
 from core.losses import resolve_terms
 from core.losses.objective import total
+from core.measurements import read_entries
 from core.metrics import ConfusionMatrix
 from core.ranges import Range
-from core.schema import convert, to_plain
+from core.schema import to_plain
 from core.visualize import side_by_side, write_png
 from core.zoo import in_table
 from parity_tests.cases import narrow
@@ -177,15 +177,7 @@ class Known:
     @classmethod
     def read(cls, path: Path) -> Known:
         """An absent file is an empty one. Raises DataError, ConfigError for one that is none of ours."""
-        if not path.exists():
-            return cls(path)
-        try:
-            values: Any = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: cannot be read as JSON ({error})") from error
-        if not isinstance(values, dict):
-            raise DataError(f"{path}: expected a mapping of presets")
-        return cls(path, {name: convert(entry, Network, str(path), name) for name, entry in values.items()})
+        return cls(path, read_entries(path, Network))
 
     def write(self) -> None:
         """A line for each training, so that versions of the file can be compared."""

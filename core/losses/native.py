@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from core.losses.cross_entropy import CrossEntropy
@@ -33,26 +34,24 @@ class NativeCandidates(Candidates, Protocol):
         """The labels of the pixels kept [N, H, W], and the measure of their cross-entropy."""
 
 
+@dataclass(frozen=True)
 class NativeLoss(Generic[Tensor]):
-    """What differs between backends of a loss, and what does not: `mine` and the call."""
+    """The sum over a network's outputs, of what a framework does with its own tensors.
 
-    def logits(self, output: Tensor) -> Tensor:
-        """An output [N, C, h, w] as terms are given it: in float32 at least."""
-        raise NotImplementedError
+    terms: by kind: (logits, target int64 [N, H, W], the term, its measure) -> its value, a scalar. mined: by kind: the
+    pixels' losses [N, H, W] -> how easy they are. full: an output [N, C, h, w] in float32 at least. target: labels as
+    int64, where the logits are. losses_of_pixels, sum_over_blocks: of logits resized to target, never held whole.
+    resized: the logits at the target's size.
+    """
 
-    def target(self, labels: Labels, logits: Tensor) -> Tensor:
-        """Labels [N, H, W] as int64, where the logits are."""
-        raise NotImplementedError
-
-    def candidates(
-        self, logits: Tensor, target: Tensor, term: Term, measure: Measure, align_corners: bool
-    ) -> NativeCandidates:
-        """The pixels of logits [N, C, h, w] resized to target [N, H, W], and how easy they are."""
-        raise NotImplementedError
-
-    def value(self, logits: Tensor, target: Tensor, term: Term, measure: Measure, align_corners: bool) -> Tensor:
-        """A term's value, a scalar, of logits [N, C, h, w] resized to target [N, H, W]."""
-        raise NotImplementedError
+    terms: Mapping[str, Callable[[Tensor, Tensor, Any, Any], Tensor]]
+    mined: Mapping[str, Callable[[Tensor], Tensor]]
+    candidates: Callable[[Tensor, Tensor, Sequence[float] | None], NativeCandidates]
+    full: Callable[[Tensor], Tensor]
+    target: Callable[[Labels, Tensor], Tensor]
+    losses_of_pixels: Callable[[Tensor, Tensor, bool], Tensor]
+    sum_over_blocks: Callable[[Tensor, Tensor, Callable[[Tensor, Tensor], Tensor], bool], Tensor]
+    resized: Callable[[Tensor, Tensor, bool], Tensor]
 
     def mine(self, outputs: Iterable[Sequence[Tensor]], objective: Objective) -> None:
         """Settles which pixels are hard, of all parts, where it is to be known before one is learnt from."""
@@ -83,7 +82,7 @@ class NativeLoss(Generic[Tensor]):
                 candidates = self._candidates(logits, target, objective, i, size)
                 target, measure = candidates.only(objective.mined(i, candidates, measure), measure)
                 term = CrossEntropy()
-            values.append(self.value(logits, target, term, measure, objective.align_corners))
+            values.append(self._value(logits, target, term, measure, objective.align_corners))
         weighted = [value * cost.term.gradient_weight for cost, value in zip(objective.costs, values)]
         total = weighted[0]
         for value in weighted[1:]:
@@ -92,12 +91,26 @@ class NativeLoss(Generic[Tensor]):
 
     def _seen(self, outputs: Sequence[Tensor], objective: Objective, cost: int) -> tuple[Tensor, Size]:
         """The logits that a term is given, and the size at which it sees them."""
-        logits = self.logits(outputs[objective.costs[cost].output])
+        logits = self.full(outputs[objective.costs[cost].output])
         at_labels = objective.costs[cost].term.at == "labels"
         return logits, objective.size if at_labels else (logits.shape[2], logits.shape[3])
 
     def _candidates(
         self, logits: Tensor, target: Tensor, objective: Objective, cost: int, size: Size
     ) -> NativeCandidates:
-        term, measure = objective.costs[cost].term, objective.measure(cost, size)
-        return self.candidates(logits, target, term, measure, objective.align_corners)
+        """The pixels of logits [N, C, h, w] resized to target [N, H, W], and how easy they are."""
+        losses = self.losses_of_pixels(logits, target, objective.align_corners)
+        ease = self.mined[objective.costs[cost].term.kind](losses)
+        return self.candidates(ease, target, objective.measure(cost, size).class_weights)
+
+    def _value(self, logits: Tensor, target: Tensor, term: Term, measure: Measure, align_corners: bool) -> Tensor:
+        """Of logits [N, C, h, w] resized to target [N, H, W]: whole only where the term needs them so."""
+
+        def cost(logits: Tensor, target: Tensor) -> Tensor:
+            return self.terms[term.kind](logits, target, term, measure)
+
+        if term.seen == "pixels":
+            return self.sum_over_blocks(logits, target, cost, align_corners)
+        if tuple(logits.shape[2:]) != tuple(target.shape[1:]):
+            logits = self.resized(logits, target, align_corners)
+        return cost(logits, target)

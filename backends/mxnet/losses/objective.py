@@ -16,7 +16,7 @@ from backends.mxnet.losses.cross_entropy import cross_entropy, mixed_softmax, nl
 from backends.mxnet.losses.focal import focal
 from backends.mxnet.losses.mining import Candidates, bootstrapped, ohem
 from backends.mxnet.losses.overlap import dice, lovasz_softmax
-from core.losses import Labels, Measure, NativeLoss, Term
+from core.losses import Labels, NativeLoss
 
 # By kind: (logits, target int64 [N, H, W], the term, its measure) -> its value. Logits are [N, H, W, C] of sums over
 # pixels and [N, C, H, W] of terms that are seen whole.
@@ -36,31 +36,19 @@ MINED: dict[str, Callable[[NDArray], NDArray]] = {
 }
 
 
-class Loss(NativeLoss[NDArray]):
-    """Of this framework's tensors."""
-
-    def logits(self, output: NDArray) -> NDArray:
-        return output.astype("float32") if output.dtype == np.float16 else output
-
-    def target(self, labels: Labels, logits: NDArray) -> NDArray:
-        return nd.array(labels, ctx=logits.context, dtype=np.int64)
-
-    def candidates(
-        self, logits: NDArray, target: NDArray, term: Term, measure: Measure, align_corners: bool
-    ) -> Candidates:
-        losses = losses_of_pixels(logits, target, align_corners)
-        return Candidates(MINED[term.kind](losses), target, measure.class_weights)
-
-    def value(self, logits: NDArray, target: NDArray, term: Term, measure: Measure, align_corners: bool) -> NDArray:
-        def cost(logits: NDArray, target: NDArray) -> NDArray:
-            return TERMS[term.kind](logits, target, term, measure)
-
-        if term.seen == "pixels":
-            return sum_over_blocks(logits, target, cost, align_corners)
-        if logits.shape[2:] != target.shape[1:]:
-            like = nd.zeros((1, 1, *target.shape[1:]), ctx=logits.context, dtype=logits.dtype)
-            logits = resize(nd, logits, like, align_corners)
-        return cost(logits, target)
+def _full(output: NDArray) -> NDArray:
+    return output.astype("float32") if output.dtype == np.float16 else output
 
 
-segmentation_loss = Loss()
+def _target(labels: Labels, logits: NDArray) -> NDArray:
+    return nd.array(labels, ctx=logits.context, dtype=np.int64)
+
+
+def _resized(logits: NDArray, target: NDArray, align_corners: bool) -> NDArray:
+    like = nd.zeros((1, 1, *target.shape[1:]), ctx=logits.context, dtype=logits.dtype)
+    return resize(nd, logits, like, align_corners)
+
+
+segmentation_loss: NativeLoss[NDArray] = NativeLoss(
+    TERMS, MINED, Candidates, _full, _target, losses_of_pixels, sum_over_blocks, _resized
+)

@@ -15,7 +15,7 @@ from backends.paddle.losses.cross_entropy import cross_entropy, mixed_softmax, n
 from backends.paddle.losses.focal import focal
 from backends.paddle.losses.mining import Candidates, bootstrapped, ohem
 from backends.paddle.losses.overlap import dice, lovasz_softmax
-from core.losses import Labels, Measure, NativeLoss, Term
+from core.losses import Labels, NativeLoss
 
 # By kind: (logits, target int64 [N, H, W], the term, its measure) -> its value. Logits are [N, H, W, C] of sums over
 # pixels and [N, C, H, W] of terms that are seen whole.
@@ -35,30 +35,18 @@ MINED: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class Loss(NativeLoss[Tensor]):
-    """Of this framework's tensors."""
-
-    def logits(self, output: Tensor) -> Tensor:
-        return output.astype("float32") if output.dtype in (paddle.float16, paddle.bfloat16) else output
-
-    def target(self, labels: Labels, logits: Tensor) -> Tensor:
-        return paddle.to_tensor(labels)
-
-    def candidates(
-        self, logits: Tensor, target: Tensor, term: Term, measure: Measure, align_corners: bool
-    ) -> Candidates:
-        losses = losses_of_pixels(logits, target, align_corners)
-        return Candidates(MINED[term.kind](losses), target, measure.class_weights)
-
-    def value(self, logits: Tensor, target: Tensor, term: Term, measure: Measure, align_corners: bool) -> Tensor:
-        def cost(logits: Tensor, target: Tensor) -> Tensor:
-            return TERMS[term.kind](logits, target, term, measure)
-
-        if term.seen == "pixels":
-            return sum_over_blocks(logits, target, cost, align_corners)
-        if list(logits.shape[2:]) != list(target.shape[1:]):
-            logits = resize(logits, target.shape[1:], align_corners)
-        return cost(logits, target)
+def _full(output: Tensor) -> Tensor:
+    return output.astype("float32") if output.dtype in (paddle.float16, paddle.bfloat16) else output
 
 
-segmentation_loss = Loss()
+def _target(labels: Labels, logits: Tensor) -> Tensor:
+    return paddle.to_tensor(labels)
+
+
+def _resized(logits: Tensor, target: Tensor, align_corners: bool) -> Tensor:
+    return resize(logits, target.shape[1:], align_corners)
+
+
+segmentation_loss: NativeLoss[Tensor] = NativeLoss(
+    TERMS, MINED, Candidates, _full, _target, losses_of_pixels, sum_over_blocks, _resized
+)

@@ -15,7 +15,7 @@ from backends.torch.losses.cross_entropy import cross_entropy, mixed_softmax, nl
 from backends.torch.losses.focal import focal
 from backends.torch.losses.mining import Candidates, bootstrapped, ohem
 from backends.torch.losses.overlap import dice, lovasz_softmax
-from core.losses import Labels, Measure, NativeLoss, Term
+from core.losses import Labels, NativeLoss
 
 # By kind: (logits [N, C, H, W], target int64 [N, H, W], the term, its measure) -> its value.
 TERMS: dict[str, Callable[[Tensor, Tensor, Any, Any], Tensor]] = {
@@ -34,30 +34,18 @@ MINED: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class Loss(NativeLoss[Tensor]):
-    """Of this framework's tensors."""
-
-    def logits(self, output: Tensor) -> Tensor:
-        return output.float() if output.dtype in (torch.float16, torch.bfloat16) else output
-
-    def target(self, labels: Labels, logits: Tensor) -> Tensor:
-        return torch.from_numpy(labels).to(logits.device)
-
-    def candidates(
-        self, logits: Tensor, target: Tensor, term: Term, measure: Measure, align_corners: bool
-    ) -> Candidates:
-        losses = losses_of_pixels(logits, target, align_corners)
-        return Candidates(MINED[term.kind](losses), target, measure.class_weights)
-
-    def value(self, logits: Tensor, target: Tensor, term: Term, measure: Measure, align_corners: bool) -> Tensor:
-        def cost(logits: Tensor, target: Tensor) -> Tensor:
-            return TERMS[term.kind](logits, target, term, measure)
-
-        if term.seen == "pixels":
-            return sum_over_blocks(logits, target, cost, align_corners)
-        if logits.shape[2:] != target.shape[1:]:
-            logits = resize(logits, target.shape[1:], align_corners)
-        return cost(logits, target)
+def _full(output: Tensor) -> Tensor:
+    return output.float() if output.dtype in (torch.float16, torch.bfloat16) else output
 
 
-segmentation_loss = Loss()
+def _target(labels: Labels, logits: Tensor) -> Tensor:
+    return torch.from_numpy(labels).to(logits.device)
+
+
+def _resized(logits: Tensor, target: Tensor, align_corners: bool) -> Tensor:
+    return resize(logits, target.shape[1:], align_corners)
+
+
+segmentation_loss: NativeLoss[Tensor] = NativeLoss(
+    TERMS, MINED, Candidates, _full, _target, losses_of_pixels, sum_over_blocks, _resized
+)
